@@ -1,0 +1,93 @@
+/* backend.h -- the only door between the model code and the hardware.
+ *
+ * A backend is a table of operations over device buffers. The model code (lib/model) is written once against it; each
+ * backend fills the table: kernels/ref (plain loops in double, the oracle of the tests), kernels/cpu (oneDNN for GEMM,
+ * fused C for the rest), kernels/cuda. kernels/ops.def lists the operations once; the table, the tests and the
+ * benchmarks are generated from it.
+ *
+ * BUFFERS. Device memory is a plain address that only the backend dereferences (on CPU backends the host may too).
+ * struct od_mat is a view: a row-major matrix with a row stride and an element type. Today every activation and weight
+ * is OD_F32; the type travels in the view so that bf16 activations need no new signatures. Index arrays (ids, positions,
+ * rows) are device addresses of int32.
+ *
+ * NUMERICS. Matrix products accumulate in fp32; norms, softmax, log-sum-exp, all gradients of weights and the optimiser
+ * are fp32 with wider sums where a comment says so.
+ *
+ * ROW INVARIANCE. In gemm with trans_a = 0, and in norm_fwd, bias_fwd, rope, glu_fwd, gather, head_fwd, row i of the result
+ * is a function of row i of the input alone, bit for bit: not of the number of rows, of i, or of the thread count. In
+ * attn_fwd the rows of a segment depend on its own tokens and its parent's alone. So a pair has the same log-probs
+ * whatever it is packed with, and a reference pass and a training pass agree exactly.
+ *
+ * DETERMINISM. For a given thread count every operation gives the same bytes on every call.
+ */
+#ifndef OD_KERNELS_BACKEND_H
+#define OD_KERNELS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/dtype.h"
+#include "base/error.h"
+
+struct od_mat {
+	void *data;
+	enum od_dtype type;
+	int64_t rows, cols, ld;          /* ld: elements from one row to the next, >= cols */
+};
+
+/* A dense fp32 matrix at data. */
+static inline struct od_mat
+od_mat_f32(void *data, int64_t rows, int64_t cols)
+{
+	return (struct od_mat){ data, OD_F32, rows, cols, cols };
+}
+
+/* Which token sees which: a packed buffer of segments. A segment with parent < 0 starts a sequence at position 0; one
+ * with a parent continues the parent's sequence: it sees all of the parent's tokens and its own up to itself. Parents
+ * have no parents, and stand before their children. Position of token t of segment s: (parent's len or 0) + t - start. */
+struct od_tree {
+	int64_t n_tokens;
+	int32_t n_segments;
+	const int32_t *start, *len, *parent;   /* [n_segments], host memory */
+	const int32_t *pos;                    /* [n_tokens], device memory: position of each token */
+};
+
+struct od_attn_params {
+	int32_t n_heads, n_kv_heads, head_dim; /* query head h reads kv head h / (n_heads / n_kv_heads) */
+	float scale;                           /* on q.k, before the soft-cap */
+	float softcap;                         /* s := c * tanh(s / c) before the mask; 0 = none */
+	int32_t window;                        /* keys with position > query's - window are seen; 0 = all */
+};
+
+enum od_act { OD_ACT_SILU, OD_ACT_GELU_TANH };
+
+struct od_adamw {
+	double lr, beta1, beta2, eps, weight_decay;
+	double bias1, bias2;                   /* 1 - beta^t of this step */
+	double grad_scale;                     /* gradients are multiplied by this first (clipping) */
+};
+
+/* The scored entries of an LM head: entry e asks for the log-prob of token id[e] given hidden row row[e]. Several
+ * entries may share a row (the last shared token of a pair predicts both tails); entries are sorted by row. */
+struct od_targets {
+	int64_t n;
+	const int32_t *row, *id;               /* [n], device memory */
+};
+
+struct od_backend {
+	const char *name;                      /* "cpu", "ref", "cuda:0" */
+	const char *numerics;                  /* "cpu fp32 onednn-2.6 k1": changes whenever results may change */
+	void *ctx;
+#define OD_OP(ret, op, args) ret (*op) args;
+#include "ops.def"
+#undef OD_OP
+};
+
+/* Opens "cpu" or "ref". threads > 0 sets the number of threads of this process. The backend lives until
+ * od_backend_close; OD_EUSAGE for an unknown name, OD_ESUPPORT for one this build lacks. */
+OD_MUST_CHECK enum od_status od_backend_open(struct od_backend **out, const char *name, int threads,
+	struct od_error *err);
+void od_backend_close(struct od_backend *be);        /* NULL is fine */
+
+#endif

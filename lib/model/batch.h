@@ -1,0 +1,46 @@
+/* batch.h -- sequences packed for the engine: each preference pair one tree, no padding anywhere.
+ *
+ * A pair's two sequences (prompt + chosen, prompt + rejected) share their longest common token prefix, which is stored
+ * and computed once; the tails follow it. Scored positions become entries (row, token id, side): row is the index into
+ * the list of hidden rows the LM head runs on, entry order is ascending by row within the whole batch.
+ */
+#ifndef OD_MODEL_BATCH_H
+#define OD_MODEL_BATCH_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "kernels/backend.h"
+
+/* One sequence to score. ids[n]; position i >= 1 is scored when i >= first_scored and (scored == NULL or scored[i]). */
+struct od_seq {
+	const int32_t *ids;
+	int32_t n, first_scored;
+	const uint8_t *scored;
+};
+
+struct od_batch {
+	int32_t *ids, *pos;                        /* [n_tokens] */
+	int32_t *seg_start, *seg_len, *seg_parent; /* [n_segments] */
+	int32_t *row_token;                        /* [n_rows] token whose hidden state is scored, ascending */
+	int32_t *entry_row, *entry_id, *entry_seq; /* [n_entries] entry_seq: index of the sequence it belongs to */
+	int64_t n_tokens, n_rows, n_entries;
+	int32_t n_segments, n_seqs, n_trees;
+	int32_t max_pos;                           /* largest position + 1 */
+	size_t cap_tokens, cap_segments, cap_rows, cap_entries;
+};
+
+#define OD_BATCH_INIT { 0 }
+
+/* Appends a tree of one or two sequences that start alike. Sequence numbers count up from 0 in the order given. */
+OD_MUST_CHECK enum od_status od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct od_error *err);
+
+/* Tokens a tree would take: the shared prefix once, then the tails. */
+int64_t od_tree_tokens(const struct od_seq *seqs, int n_seqs);
+/* Tokens the same sequences take without sharing. */
+int64_t od_flat_tokens(const struct od_seq *seqs, int n_seqs);
+
+void od_batch_clear(struct od_batch *b);
+void od_batch_release(struct od_batch *b);
+
+#endif

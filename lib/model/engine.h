@@ -1,0 +1,63 @@
+/* engine.h -- a model on a backend: forward to log-probs, backward to gradients.
+ *
+ * READ IN THIS ORDER: config.h, params.h, batch.h, forward.c, backward.c. forward.c is the architecture in the notation
+ * of the field; backward.c is its mirror.
+ *
+ * MEMORY. od_engine_reserve plans every activation for a batch of at most so many tokens and rows as one arena, so a
+ * training loop allocates nothing. In scoring mode only one layer's activations exist at a time; in training mode each
+ * layer keeps its input, q, k, v, the attention output, the mid-layer residual, gate and up; norms and the gated product
+ * are recomputed in backward.
+ */
+#ifndef OD_MODEL_ENGINE_H
+#define OD_MODEL_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "kernels/backend.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "model/params.h"
+
+struct od_model {
+	struct od_model_config config;
+	struct od_params params;
+	struct od_backend *be;                     /* borrowed */
+	float *weights;                            /* [params.total], device */
+	char hash[OD_HASH_HEX];                    /* identity of the weights as loaded */
+};
+
+/* Loads DIR (config.json, model.safetensors or shards) onto a backend. */
+OD_MUST_CHECK enum od_status od_model_open(struct od_model *m, const char *dir, struct od_backend *be, struct od_error *err);
+void od_model_close(struct od_model *m);
+
+struct od_engine;
+
+/* grads: [params.total] device floats that backward adds to, or NULL for scoring only. */
+OD_MUST_CHECK enum od_status od_engine_open(struct od_engine **out, const struct od_model *m, float *grads,
+	struct od_error *err);
+void od_engine_close(struct od_engine *e);
+
+/* Bytes that a batch of these sizes needs beyond weights, gradients and moments. */
+int64_t od_engine_bytes(const struct od_model *m, bool training, int64_t max_tokens, int64_t max_rows);
+
+/* Makes room; grows an existing arena. OD_ENOMEM names the bytes. */
+OD_MUST_CHECK enum od_status od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_t max_rows,
+	int64_t max_entries, int64_t max_pos, struct od_error *err);
+
+/* logps[n_entries] (host): log-probability of each entry's token. Keeps what backward needs when reserved for training.
+ * Token ids outside the vocabulary are OD_EFORMAT. */
+OD_MUST_CHECK enum od_status od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps,
+	struct od_error *err);
+
+/* After a forward of the same batch: coef[n_entries] (host) = d loss / d logps; adds to the gradients. */
+OD_MUST_CHECK enum od_status od_engine_backward(struct od_engine *e, const struct od_batch *b, const float *coef,
+	struct od_error *err);
+
+/* Useful floating point operations of one forward pass over b (tree tokens, scored rows, visible keys); backward is
+ * twice that. */
+double od_engine_flops(const struct od_model *m, const struct od_batch *b);
+
+#endif
