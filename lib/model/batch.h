@@ -40,6 +40,13 @@ int64_t od_tree_tokens(const struct od_seq *seqs, int n_seqs);
 /* Tokens the same sequences take without sharing. */
 int64_t od_flat_tokens(const struct od_seq *seqs, int n_seqs);
 
+/* sums[n_seqs] = sum of logps over each sequence's entries, in double, in token order: one place, so that a reference and a
+ * policy pass add in the same order. */
+void od_batch_sum(const struct od_batch *b, const float *logps, double *sums);
+
+/* coef[n_entries] from one coefficient a sequence (d loss / d summed log-prob). */
+void od_batch_spread(const struct od_batch *b, const double *seq_coef, float *coef);
+
 void od_batch_clear(struct od_batch *b);
 void od_batch_release(struct od_batch *b);
 
