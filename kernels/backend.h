@@ -78,6 +78,7 @@ struct od_targets {
 struct od_backend {
 	const char *name;                      /* "cpu", "ref", "cuda:0" */
 	const char *numerics;                  /* "cpu fp32 onednn-2.6 k1": changes whenever results may change */
+	bool host_memory;                      /* the host may read and write device addresses */
 	void *ctx;
 #define OD_OP(ret, op, args) ret (*op) args;
 #include "ops.def"

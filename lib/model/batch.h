@@ -1,7 +1,7 @@
 /* batch.h -- sequences packed for the engine: each preference pair one tree, no padding anywhere.
  *
  * A pair's two sequences (prompt + chosen, prompt + rejected) share their longest common token prefix, which is stored
- * and computed once; the tails follow it. Scored positions become entries (row, token id, side): row is the index into
+ * and computed once; the tails follow it. The last token of a sequence is only ever a target, so it takes no place. Scored positions become entries (row, token id, side): row is the index into
  * the list of hidden rows the LM head runs on, entry order is ascending by row within the whole batch.
  */
 #ifndef OD_MODEL_BATCH_H
@@ -35,9 +35,9 @@ struct od_batch {
 /* Appends a tree of one or two sequences that start alike. Sequence numbers count up from 0 in the order given. */
 OD_MUST_CHECK enum od_status od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct od_error *err);
 
-/* Tokens a tree would take: the shared prefix once, then the tails. */
+/* Tokens a tree takes in the batch: the shared prefix once, then the tails, without each sequence's last. */
 int64_t od_tree_tokens(const struct od_seq *seqs, int n_seqs);
-/* Tokens the same sequences take without sharing. */
+/* Tokens of the same sequences one by one, as trainers that pad count them. */
 int64_t od_flat_tokens(const struct od_seq *seqs, int n_seqs);
 
 /* sums[n_seqs] = sum of logps over each sequence's entries, in double, in token order: one place, so that a reference and a
