@@ -7,7 +7,7 @@
 
 /* Fills the weights on the host and uploads them. On CPU backends the two are the same memory, so no second copy exists. */
 static enum od_status
-load_weights(struct od_model *m, const struct od_safetensors *s, struct od_error *err)
+load_weights(struct od_model *m, const struct od_safetensors *s, const char *dir, struct od_error *err)
 {
 	size_t bytes = (size_t)m->params.total * sizeof(float);
 	float *host = m->be->host_memory ? m->weights : malloc(bytes);
@@ -16,6 +16,8 @@ load_weights(struct od_model *m, const struct od_safetensors *s, struct od_error
 	if (!host)
 		return od_fail_nomem(err, "the weights", bytes);
 	st = od_params_fill(&m->params, s, host, err);
+	if (st == OD_EFORMAT)
+		od_error_prefix(err, "%s: ", dir);
 	if (st == OD_OK)
 		st = od_params_hash(&m->params, host, m->hash, err);
 	if (st == OD_OK && host != m->weights)
@@ -40,10 +42,8 @@ od_model_open(struct od_model *m, const char *dir, struct od_backend *be, struct
 		st = od_params_layout(&m->params, &m->config, od_safetensors_find(s, "lm_head.weight") != NULL, err);
 	if (st == OD_OK) {
 		m->weights = be->alloc(be, (size_t)m->params.total * sizeof(float));
-		st = m->weights ? load_weights(m, s, err)
+		st = m->weights ? load_weights(m, s, dir, err)
 			: od_fail_nomem(err, "the weights", (unsigned long long)m->params.total * sizeof(float));
-		if (st == OD_EFORMAT)
-			od_error_prefix(err, "%s: ", dir);
 	}
 	od_safetensors_close(s);
 	if (st != OD_OK)

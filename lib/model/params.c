@@ -53,11 +53,11 @@ add_attention(struct layout *l, struct od_layer_params *lp, const struct od_mode
 	int64_t d = c->hidden_size, q = (int64_t)c->n_heads * c->head_dim, kv = (int64_t)c->n_kv_heads * c->head_dim;
 
 #define ADD(rows, cols, what) add(l, rows, cols, "model.layers.%d.self_attn.%s", i, what)
-	lp->q = ADD(q, d, "q_proj.weight");
-	lp->q_bias = c->qkv_bias ? ADD(q, 0, "q_proj.bias") : -1;
+	lp->q = ADD(q, d, "q_proj.weight");            /* q, k, v stand together: forward multiplies by all at once */
 	lp->k = ADD(kv, d, "k_proj.weight");
-	lp->k_bias = c->qkv_bias ? ADD(kv, 0, "k_proj.bias") : -1;
 	lp->v = ADD(kv, d, "v_proj.weight");
+	lp->q_bias = c->qkv_bias ? ADD(q, 0, "q_proj.bias") : -1;
+	lp->k_bias = c->qkv_bias ? ADD(kv, 0, "k_proj.bias") : -1;
 	lp->v_bias = c->qkv_bias ? ADD(kv, 0, "v_proj.bias") : -1;
 	lp->o = ADD(d, q, "o_proj.weight");
 	lp->o_bias = c->o_bias ? ADD(d, 0, "o_proj.bias") : -1;
@@ -70,9 +70,9 @@ add_mlp(struct layout *l, struct od_layer_params *lp, const struct od_model_conf
 	int64_t d = c->hidden_size, f = c->intermediate_size;
 
 #define ADD(rows, cols, what) add(l, rows, cols, "model.layers.%d.mlp.%s", i, what)
-	lp->gate = ADD(f, d, "gate_proj.weight");
-	lp->gate_bias = c->mlp_bias ? ADD(f, 0, "gate_proj.bias") : -1;
+	lp->gate = ADD(f, d, "gate_proj.weight");      /* gate and up too */
 	lp->up = ADD(f, d, "up_proj.weight");
+	lp->gate_bias = c->mlp_bias ? ADD(f, 0, "gate_proj.bias") : -1;
 	lp->up_bias = c->mlp_bias ? ADD(f, 0, "up_proj.bias") : -1;
 	lp->down = ADD(d, f, "down_proj.weight");
 	lp->down_bias = c->mlp_bias ? ADD(d, 0, "down_proj.bias") : -1;

@@ -1,8 +1,8 @@
 /* params.h -- the parameters of a model as one flat fp32 vector with a table of names.
  *
  * Weights, gradients and both optimiser moments share this layout, so the optimiser, the norm, checkpoints and ranks
- * treat a model as a vector of 'total' floats; only forward and backward look at the table. Entries are in Hugging Face
- * order (embedding, layers, final norm, head); a tied head has no entry of its own.
+ * treat a model as a vector of 'total' floats; only forward and backward look at the table. Entries go from the
+ * embedding through the layers to the final norm and the head; a tied head has no entry of its own.
  */
 #ifndef OD_MODEL_PARAMS_H
 #define OD_MODEL_PARAMS_H
