@@ -32,6 +32,10 @@ bool od_objective_needs_reference(const struct od_objective *o);
 bool od_objective_needs_scores(const struct od_objective *o);
 bool od_objective_needs_rejected(const struct od_objective *o);    /* all but sft */
 
+/* Whether log-probs are compared as means over scored tokens: all but dpo and focal-dpo, unless length_norm is off.
+ * gate_margin and the c-NLL are on the same footing (means, or sums). */
+bool od_objective_uses_means(const struct od_objective *o);
+
 struct od_pair_quantities {
 	double logp_chosen, logp_rejected;         /* policy, summed over scored tokens, natural log */
 	double ref_chosen, ref_rejected;           /* reference; NaN when absent */
@@ -45,9 +49,10 @@ struct od_pair_loss {
 	double w_qual, w_perf;                     /* 1 when the objective has no such factor */
 	double z;                                  /* argument of the logsigmoid */
 	double gate;                               /* 0 or 1 */
-	double nll;                                /* -lambda * gate * p_w */
+	double nll;                                /* -lambda * gate * p_w (not yet times weight) */
 	double dlogp_chosen, dlogp_rejected;       /* d loss / d summed log-probs */
-	double margin;                             /* implicit reward margin: beta-scaled policy minus reference */
+	double margin;                             /* implicit reward margin: beta ((p_w - r_w) - (p_l - r_l)); simpo has no
+	                                            * reference in it; 0 for sft */
 };
 
 /* Evaluates one pair. Never fails: what is missing is the caller's to check (od_objective_needs_*). */
