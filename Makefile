@@ -58,13 +58,18 @@ $(BUILD)/libomnidpo.a: $(LIB_OBJ)
 	@rm -f $@
 	$(Q)ar Dcr $@ $^
 
+# What tools share is an archive too: each takes only the option groups it uses.
+$(BUILD)/libcli.a: $(CLI_OBJ)
+	@rm -f $@
+	$(Q)ar Dcr $@ $^
+
 .SECONDEXPANSION:
-$(BIN)/%: $$(call tool_obj,%) $(CLI_OBJ) $(BUILD)/libomnidpo.a
+$(BIN)/%: $$(call tool_obj,%) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(CLI_OBJ) $(BUILD)/libomnidpo.a
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
