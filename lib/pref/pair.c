@@ -215,3 +215,50 @@ od_pair_need_reference(const struct od_pair *p, struct od_error *err)
 		return fail_missing("ref_chosen_logps", err);
 	return isnan(p->ref_rejected_logps) ? fail_missing("ref_rejected_logps", err) : OD_OK;
 }
+
+const char *
+od_pair_response(const json_t *response, size_t *len)
+{
+	if (json_is_array(response) && json_array_size(response) > 0)
+		response = json_object_get(json_array_get(response, json_array_size(response) - 1), "content");
+	if (!json_is_string(response))
+		return NULL;
+	*len = json_string_length(response);
+	return json_string_value(response);
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void
+trim(const char **s, size_t *n)
+{
+	while (*n && is_blank(**s)) {
+		(*s)++;
+		(*n)--;
+	}
+	while (*n && is_blank((*s)[*n - 1]))
+		(*n)--;
+}
+
+enum od_drop
+od_pair_compare(const json_t *chosen, const json_t *rejected)
+{
+	size_t n_w = 0, n_l = 0;
+	const char *w = od_pair_response(chosen, &n_w), *l = od_pair_response(rejected, &n_l);
+
+	if (!w || (rejected && !l))
+		return OD_KEEP;
+	trim(&w, &n_w);
+	if (!n_w)
+		return OD_DROP_EMPTY;
+	if (!rejected)
+		return OD_KEEP;
+	trim(&l, &n_l);
+	if (!n_l)
+		return OD_DROP_EMPTY;
+	return n_w == n_l && memcmp(w, l, n_w) == 0 ? OD_DROP_IDENTICAL : OD_KEEP;
+}

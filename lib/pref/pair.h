@@ -52,4 +52,11 @@ OD_MUST_CHECK enum od_status od_pair_need_reference(const struct od_pair *p, str
 enum od_drop { OD_KEEP, OD_DROP_IDENTICAL, OD_DROP_EMPTY, OD_DROP_TOO_LONG, OD_DROP_INVERTED, OD_DROP_GAP, OD_N_DROPS };
 extern const char *const od_drop_names[OD_N_DROPS];        /* "kept", "identical", "empty", "too long", ... */
 
+/* The text of a response: the string itself, or the content of the last message of a list. NULL when it is neither. */
+const char *od_pair_response(const json_t *response, size_t *len);
+
+/* Whether responses are empty (nothing but white space) or identical (but for white space around them). rejected may be
+ * NULL. Responses od_pair_response does not know are kept. */
+enum od_drop od_pair_compare(const json_t *chosen, const json_t *rejected);
+
 #endif

@@ -3,6 +3,11 @@
  * The prompt is rendered through the chat template with the assistant header; the response is what the template renders
  * after it, end of turn included. Prompt and response are tokenised jointly and the boundary is found on tokens: the
  * longest prefix of whole tokens that lies inside the prompt's bytes. BOS at most once, none where the tokenizer has none.
+ *
+ * Lengths. drop: a prompt over max_prompt_length, or prompt and longer response over max_length, leaves the pair out.
+ * cut: each response loses what goes beyond max_length; a prompt over its limit still leaves the pair out. simpo: when
+ * prompt and longer response exceed max_length, the prompt keeps its last max_prompt_length tokens, and if that is not
+ * enough, both responses keep their first max_length - max_prompt_length.
  */
 #ifndef OD_PREF_RULES_H
 #define OD_PREF_RULES_H
@@ -31,7 +36,8 @@ struct od_rules {
 /* "llama3 masked drop 2048/1800"; templates with a date add it. Compared as text by readers of 'ref'. */
 void od_rules_name(const struct od_rules *r, char text[128]);
 
-/* Reads such a text back into header, truncate and lengths (template name into 'chat'). False when it is none. */
+/* Reads such a text back into header, truncate, lengths and date (which points into text); the template's name goes into
+ * 'chat'. False when it is none. */
 bool od_rules_parse(const char *text, struct od_rules *out, char chat[32]);
 
 /* A tokenised pair: prompt | chosen | rejected. Response tokens are those after the prompt; scored tells which of them
