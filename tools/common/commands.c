@@ -1,0 +1,74 @@
+/* commands.c -- see commands.h. */
+#include "common/commands.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+static void
+list_commands(struct od_buf *text, const struct od_command *commands, size_t n)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(commands[i].name) > width)
+			width = strlen(commands[i].name);
+	od_buf_str(text, "Commands:\n");
+	for (size_t i = 0; i < n; i++)
+		od_buf_printf(text, "  %-*s  %s\n", (int)width, commands[i].name, commands[i].summary);
+}
+
+static void
+join_names(struct od_buf *text, const struct od_command *commands, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		od_buf_printf(text, "%s%s", i == 0 ? "" : ", ", commands[i].name);
+}
+
+/* No sub-command in front: --help, --version and wrong options are answered as by any tool. */
+static int
+without_command(const struct od_tool *family, const struct od_command *commands, size_t n, int argc, char **argv)
+{
+	struct od_common_options common = OD_COMMON_OPTIONS_INIT;
+	struct od_opt_group groups[] = { { "General", od_common_opts, &common, NULL } };
+	struct od_error err = OD_ERROR_INIT;
+	struct od_buf list = OD_BUF_INIT, names = OD_BUF_INIT;
+	struct od_tool tool = *family;
+	size_t n_operands;
+	int rc;
+
+	list_commands(&list, commands, n);
+	if (family->epilog != NULL)
+		od_buf_printf(&list, "\n%s", family->epilog);
+	tool.epilog = od_buf_ok(&list) ? list.data : family->epilog;
+	od_cli_begin(&tool, &common);
+	od_cli_parse(groups, 1, argc, argv, &n_operands);
+	join_names(&names, commands, n);
+	od_fail(&err, OD_EUSAGE, "missing command: one of %s", od_buf_ok(&names) ? names.data : "those of --help");
+	rc = od_cli_end(&err, 0);
+	od_buf_release(&list);
+	od_buf_release(&names);
+	return rc;
+}
+
+int
+od_commands_main(const struct od_tool *family, const struct od_command *commands, size_t n, int argc, char **argv)
+{
+	struct od_common_options common = OD_COMMON_OPTIONS_INIT;
+	struct od_error err = OD_ERROR_INIT;
+	struct od_buf names = OD_BUF_INIT;
+	int rc;
+
+	if (argc < 2 || argv[1][0] == '-')
+		return without_command(family, commands, n, argc, argv);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	od_cli_begin(family, &common);
+	join_names(&names, commands, n);
+	od_fail(&err, OD_EUSAGE, "unknown command '%s': not one of %s", argv[1],
+		od_buf_ok(&names) ? names.data : "those of --help");
+	rc = od_cli_end(&err, 0);
+	od_buf_release(&names);
+	return rc;
+}

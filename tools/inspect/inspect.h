@@ -1,0 +1,18 @@
+/* inspect.h -- the sub-commands of od-inspect. To add one: a line in the list (alphabetical) and a file
+ * tools/inspect/NAME.c with `int od_inspect_NAME(int argc, char **argv)`, a whole main as common/commands.h says.
+ */
+#ifndef OD_TOOLS_INSPECT_H
+#define OD_TOOLS_INSPECT_H
+
+#include "common/commands.h"
+
+#define OD_INSPECT_COMMANDS(X) \
+	X(model, "architecture, sizes, tensors and memory needs of a model directory") \
+	X(run, "curves and summary of training runs, from their metrics") \
+	X(tokens, "texts or messages to token ids and pieces")
+
+#define X(name, summary) int od_inspect_##name(int argc, char **argv);
+OD_INSPECT_COMMANDS(X)
+#undef X
+
+#endif
