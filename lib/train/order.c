@@ -1,0 +1,141 @@
+#include "train/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "pref/logps.h"
+
+static int32_t
+max32(int32_t a, int32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The tree's tokens need the shared prefix; room for the two sequences comes and goes with the largest pair. */
+static enum od_status
+measure(const struct od_token_pair *p, struct od_pair_size *size, int32_t **ids, size_t *cap, struct od_error *err)
+{
+	size_t n = 2 * ((size_t)p->n_prompt + (size_t)p->n_chosen + (size_t)p->n_rejected);
+	struct od_seq seqs[2];
+	int n_seqs;
+
+	if (!od_grow(ids, cap, n + n / 4 + 1, sizeof **ids))         /* ids, and flags of a byte each behind them */
+		return od_fail_nomem(err, "a pair", n);
+	n_seqs = od_pair_seqs(p, *ids, (uint8_t *)(*ids + n), seqs);
+	size->tokens = (int32_t)od_tree_tokens(seqs, n_seqs);
+	size->entries = p->scored_chosen + p->scored_rejected;
+	size->rows = size->entries < size->tokens ? size->entries : size->tokens;
+	size->max_pos = p->n_prompt + max32(p->n_chosen, p->n_rejected);
+	return OD_OK;
+}
+
+enum od_status
+od_order_open(struct od_order *o, const struct od_pairfile *pairs, int64_t batch, uint64_t seed, bool shuffle,
+	struct od_error *err)
+{
+	struct od_token_pair p;
+	int32_t *ids = NULL;
+	size_t cap = 0;
+	enum od_status st;
+
+	*o = (struct od_order){ .pairs = pairs, .n = od_pairfile_count(pairs), .batch = batch, .seed = seed,
+		.shuffle = shuffle, .epoch = -1 };
+	o->per_epoch = (o->n + batch - 1) / batch;
+	st = od_alloc(&o->size, (size_t)o->n, sizeof *o->size, "sizes of pairs", err);
+	if (st == OD_OK)
+		st = od_alloc(&o->perm, (size_t)o->n, sizeof *o->perm, "an order of pairs", err);
+	for (int64_t i = 0; st == OD_OK && i < o->n; i++) {
+		od_pairfile_get(pairs, i, &p);
+		st = measure(&p, &o->size[i], &ids, &cap, err);
+	}
+	free(ids);
+	if (st != OD_OK)
+		od_order_release(o);
+	return st;
+}
+
+static void
+enter_epoch(struct od_order *o, int64_t epoch)
+{
+	struct od_rng rng = od_rng_init(o->seed, (uint64_t)epoch);
+
+	if (o->epoch == epoch)
+		return;
+	for (int64_t i = 0; i < o->n; i++)
+		o->perm[i] = i;
+	if (o->shuffle)
+		od_rng_shuffle(&rng, o->perm, o->n);
+	o->epoch = epoch;
+}
+
+void
+od_order_batch(struct od_order *o, int64_t t, const int64_t **index, int64_t *n)
+{
+	int64_t first = t % o->per_epoch * o->batch;
+
+	enter_epoch(o, t / o->per_epoch);
+	*index = o->perm + first;
+	*n = o->n - first < o->batch ? o->n - first : o->batch;
+}
+
+int64_t
+od_order_micro(const struct od_order *o, const int64_t *index, int64_t n, int64_t budget)
+{
+	int64_t tokens = o->size[index[0]].tokens, k = 1;
+
+	while (k < n && tokens + o->size[index[k]].tokens <= budget)
+		tokens += o->size[index[k++]].tokens;
+	return k;
+}
+
+static void
+raise(int64_t *peak, int64_t value)
+{
+	if (value > *peak)
+		*peak = value;
+}
+
+static void
+add_micro(const struct od_order *o, const int64_t *index, int64_t n, struct od_micro_peak *peak)
+{
+	struct od_micro_peak sum = { 0 };
+
+	for (int64_t i = 0; i < n; i++) {
+		const struct od_pair_size *s = &o->size[index[i]];
+
+		sum.tokens += s->tokens;
+		sum.rows += s->rows;
+		sum.entries += s->entries;
+		raise(&peak->max_pos, s->max_pos);
+	}
+	raise(&peak->tokens, sum.tokens);
+	raise(&peak->rows, sum.rows);
+	raise(&peak->entries, sum.entries);
+	peak->count++;
+}
+
+void
+od_order_peak(struct od_order *o, int64_t first, int64_t end, int64_t budget, struct od_micro_peak *peak)
+{
+	*peak = (struct od_micro_peak){ 0 };
+	for (int64_t t = first; t < end; t++) {
+		const int64_t *index;
+		int64_t n;
+
+		od_order_batch(o, t, &index, &n);
+		for (int64_t at = 0, k; at < n; at += k) {
+			k = od_order_micro(o, index + at, n - at, budget);
+			add_micro(o, index + at, k, peak);
+		}
+	}
+}
+
+void
+od_order_release(struct od_order *o)
+{
+	free(o->size);
+	free(o->perm);
+	*o = (struct od_order){ .epoch = -1 };
+}
