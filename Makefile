@@ -9,26 +9,40 @@ CC       ?= cc
 SANITIZE ?=
 CUDA     ?= 0
 V        ?= 0
+T        ?=
+JOBS     ?= $(shell nproc 2>/dev/null || echo 2)
+ORACLE   ?=
+SECONDS  ?= 60
+FUZZ     ?=
 
-VARIANT  := $(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),release)
+ifneq ($(CUDA),0)
+$(error CUDA=$(CUDA): the CUDA kernels are not part of this version; build with CUDA=0)
+endif
+
 comma    := ,
+VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),release))
 BUILD    := build/$(VARIANT)
-BIN      := $(if $(SANITIZE),$(BUILD)/bin,bin)
+BIN      := $(if $(filter release,$(VARIANT)),bin,$(BUILD)/bin)
 
 PACKAGES := jansson libarchive libpcre2-8 libutf8proc libcrypto
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith
 CPPFLAGS += -Ilib -Itools -I. -Ikernels -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DOD_VERSION='"$(VERSION)"'
 CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -fopenmp -ffile-prefix-map=$(CURDIR)=. \
+OPENMP   := $(if $(FUZZ),-Wno-unknown-pragmas,-fopenmp)
+ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1)
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -lcrypto) -ldnnl -lm
-ALL_LDFLAGS = $(LDFLAGS) -fopenmp $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
-LIB_SRC  := $(sort $(wildcard lib/*/*.c kernels/*.c kernels/ref/*.c kernels/cpu/*.c))
+# (Fuzz targets read files; they are built without the kernels, whose OpenMP clang has no runtime for.)
+LIB_SRC  := $(sort $(wildcard lib/*/*.c $(if $(FUZZ),,kernels/*.c kernels/ref/*.c kernels/cpu/*.c)))
 CLI_SRC  := $(sort $(wildcard tools/common/*.c))
 TOOLS    := $(sort $(patsubst tools/%.c,%,$(wildcard tools/od-*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/ops/test_*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench/bench_*.c)))
+SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*'))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 # A tool od-x may be split over tools/od-x.c and tools/x/*.c.
@@ -49,7 +63,16 @@ $(BUILD)/kernels/cpu/%_avx512.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -
 $(BUILD)/kernels/cpu/%_avx2.o: ALL_CFLAGS += -mavx2 -mfma
 $(BUILD)/kernels/ref/%.o: ALL_CFLAGS += -ffp-contract=off
 
-$(BUILD)/%.o: %.c $(BUILD)/flags
+# Asked once: are the libraries there at all?
+HEADERS := jansson.h archive.h pcre2.h utf8proc.h openssl/evp.h dnnl.h
+$(BUILD)/headers: | $(BUILD)/flags
+	@for h in $(HEADERS); do echo "#define PCRE2_CODE_UNIT_WIDTH 8"; echo "#include <$$h>"; done \
+		| $(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>$(BUILD)/headers.err \
+		|| { sed -n 's/.*fatal error: //p' $(BUILD)/headers.err; \
+		     echo "a library is missing: run 'make deps' (it names or installs what is needed)"; exit 1; } >&2
+	@touch $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -73,12 +96,106 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
-tests: $(TESTS)
+# A fuzz target is linked with a plain driver that replays files, or, by `make fuzz`, with libFuzzer.
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/tests/fuzz/driver.o) $(BUILD)/libomnidpo.a
+	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+
+tests: $(TESTS) $(FUZZERS)
+fuzzers: $(FUZZERS)
+
+# ---- checking --------------------------------------------------------------------------------------------------------
+RUN = BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
+
+check: deps
+	@$(MAKE) --no-print-directory all tests
+	@$(RUN) $(TESTS) $(FUZZERS) $(SCRIPTS)
+
+# The large reference cases; ORACLE is a folder that holds them.
+check-oracle: all tests
+	@test -n "$(ORACLE)" && test -d "$(ORACLE)" || { echo "check-oracle: say where the cases are: ORACLE=DIR" >&2; exit 2; }
+	@ORACLE="$(abspath $(ORACLE))" $(RUN) -t 1200 $(sort $(wildcard tests/oracle/*.t tests/oracle/*.py))
+
+# What takes too long for every change.
+check-long: all tests
+	@$(RUN) -t 3600 $(sort $(wildcard tests/long/*.t))
+
+# libFuzzer under ASan and UBSan; T=jsonl picks targets, what it finds stays in build/fuzz.
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang FUZZ=1 SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	@set -e; for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c))); do \
+		case $$f in *$(T)*) ;; *) continue ;; esac; \
+		mkdir -p build/fuzz/found/$$f; echo "== $$f, $(SECONDS) s"; \
+		build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$f- build/fuzz/found/$$f tests/fuzz/corpus/$$f 2>&1 | \
+			{ grep -E '^(==|#[0-9]+.DONE|stat::(number|slowest|peak)|SUMMARY|artifact)|ERROR' || true; }; \
+		! ls build/fuzz/$$f-* 2>/dev/null; done
+
+lint-man:
+	@set -e; for p in $(sort $(wildcard man/*.[157])); do mandoc -T lint -W warning $$p; done; echo "manual: no warnings"
+
+bench: all $(BENCHES)
+	@set -e; for b in $(BENCHES); do echo "== $$b" >&2; $$b; done
+	@set -e; for b in $(sort $(wildcard tests/bench/*.sh)); do echo "== $$b" >&2; BIN="$(abspath $(BIN))" $$b; done
+
+# ---- trying ----------------------------------------------------------------------------------------------------------
+# The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE EVAL=FILE LIMIT= STEPS= BATCH= LR= (examples/smollm2).
+demo-smollm2: deps
+	@$(MAKE) --no-print-directory all
+	@BIN="$(abspath $(BIN))" examples/smollm2/run
+demo: demo-smollm2
+export PAIRS EVAL LIMIT STEPS BATCH LR OUT
+
+# ---- installing ------------------------------------------------------------------------------------------------------
+MAN1 = $(wildcard man/*.1)
+MAN5 = $(wildcard man/*.5)
+MAN7 = $(wildcard man/*.7)
+MANDIR ?= $(PREFIX)/share/man
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 $(TOOLS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
+	$(if $(MAN7),install -m 644 $(MAN7) $(DESTDIR)$(MANDIR)/man7)
+
+uninstall:
+	rm -f $(TOOLS:%=$(DESTDIR)$(PREFIX)/bin/%) $(MAN1:man/%=$(DESTDIR)$(MANDIR)/man1/%) \
+		$(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN7:man/%=$(DESTDIR)$(MANDIR)/man7/%)
+
+# Debian and Ubuntu packages: what the build needs, then what the tests, demo and plots use besides.
+DEPS := gcc libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libssl-dev \
+        libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
+
+deps:
+	@if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then \
+		test -e $(BUILD)/headers || $(MAKE) --no-print-directory $(BUILD)/headers >/dev/null 2>&1 || { \
+		echo "make deps: no apt here; install what your system calls these: $(foreach p,$(DEPS),$(firstword $(subst |, ,$(p))))"; }; exit 0; fi; \
+	have=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(subst |, ,$(foreach p,$(DEPS),'$(subst |,' ',$(p))')) 2>/dev/null | sed -n 's/ install ok installed//p'); \
+	missing=; for p in $(foreach p,$(DEPS),'$(p)'); do \
+		printf '%s\n' "$$have" | grep -qxE "$$p" || missing="$$missing $${p%%|*}"; done; \
+	test -n "$$missing" || exit 0; \
+	echo "installing:$$missing"; \
+	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+	{ $$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -q -y --no-install-recommends $$missing; } || { \
+		echo "make deps: could not install them; as root: apt-get install$$missing" >&2; exit 1; }
 
 clean:
 	rm -rf build bin
 
+help:
+	@echo "make               build the tools into bin/"
+	@echo "make deps          install what the build and the tests need (Debian, Ubuntu); elsewhere name it"
+	@echo "make check         build and run every test; T=pattern picks, SANITIZE=address,undefined instruments"
+	@echo "make check-oracle  the large reference cases, ORACLE=DIR"
+	@echo "make check-long    what takes hours"
+	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
+	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
+	@echo "make bench         timings of kernels and tools"
+	@echo "make lint-man      check the manual pages"
+	@echo "make install       PREFIX=/usr/local DESTDIR=; make uninstall takes it back"
+	@echo "variables          CC CFLAGS SANITIZE CUDA=0 V=1, also from config.mk"
+
 FORCE:
-.PHONY: all tests clean FORCE
+.PHONY: all tests fuzzers check check-oracle check-long fuzz lint-man bench demo demo-smollm2 install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)
