@@ -8,7 +8,8 @@
  *   {"od_end":{"records":N}}     closes it; N must equal the records seen since the opening
  *   {"od_error":{"message":S}}   the producer failed: OD_ETRUNC with its message
  * A framed stream without its end, or another count, is OD_ETRUNC unless 'partial'. An end without an opening is
- * ignored. Framed streams may follow one another.
+ * ignored. Framed streams may follow one another. Blank lines and control records have no position; a malformed line
+ * has one, and counts as a record of its stream. An integer beyond 64 bits is read as a real, never refused.
  *
  * SELECTION happens here, so that every tool means the same by it: --limit, --shard I/N (record position modulo N),
  * --sample P --seed S (hash of the record's id, or of the line when it has none), --invert (the complement).
@@ -43,7 +44,7 @@ struct od_record_options {
 
 #define OD_RECORD_OPTIONS_INIT { -1, 0, 1, 1.0, 0, false, false, -1, false, false }
 
-/* One record, valid until the next call of od_jsonl_next. */
+/* One record, valid until the next call of od_jsonl_next. A line's end may be CR LF; neither is part of 'line'. */
 struct od_record {
 	json_t *json;               /* borrowed; an object */
 	const char *line;           /* its bytes, without the newline */
@@ -103,6 +104,9 @@ OD_MUST_CHECK enum od_status od_jsonl_writer_open(struct od_jsonl_writer **w, st
 /* One record: n bytes of a JSON object, newline added. */
 OD_MUST_CHECK enum od_status od_jsonl_write(struct od_jsonl_writer *w, const char *line, size_t n,
 	struct od_error *err);
+
+/* Hands what is buffered to the consumer: for producers whose records come in bursts. */
+OD_MUST_CHECK enum od_status od_jsonl_writer_flush(struct od_jsonl_writer *w, struct od_error *err);
 
 /* Ends the stream: od_end when framed and cause is NULL or OD_OK; {"od_error":...} when it is not and records (or an
  * opening) were already written. Flushes, closes, frees. Returns the first write error. NULL w is fine. */

@@ -4,7 +4,8 @@
  *   "-"                      standard input
  *   "path"                   a file or a FIFO; opened once, never sought, so process substitution works
  *   "path.gz|.zst|.xz"       decompressed on the fly (libarchive; recognised by content, not by name)
- *   "archive.tar.zst:member" one member of a tar or zip archive; members with absolute or '..' paths are refused
+ *   "archive.tar.zst:member" one member of a tar or zip archive ("-:member" for one on standard input); absolute paths
+ *                            and '..' are refused. A file whose own name is the whole text wins
  * Reads loop over short reads and EINTR. Writes loop over short writes and EINTR, in chunks of at most 8 MiB, and a
  * write of 0 bytes is ENOSPC. No error is lost: od_out_close reports what the last flush and close(2) said.
  */
@@ -35,6 +36,10 @@ OD_MUST_CHECK enum od_status od_in_read_some(struct od_in *in, void *buf, size_t
 
 /* The next bytes without consuming them: up to n <= 64, *got as in od_in_read. Tells JSONL from a tensor stream. */
 OD_MUST_CHECK enum od_status od_in_peek(struct od_in *in, void *buf, size_t n, size_t *got, struct od_error *err);
+
+/* Whether these first bytes of a source (262 are enough) begin a tar or zip archive, of which a member has to be named:
+ * for messages about input that is not what it should be. */
+bool od_is_archive(const void *bytes, size_t n);
 
 const char *od_in_name(const struct od_in *in);          /* for messages: "<stdin>" for "-" */
 int64_t od_in_offset(const struct od_in *in);            /* bytes consumed so far (after decompression) */

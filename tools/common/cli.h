@@ -20,7 +20,8 @@
 #include "io/jsonl.h"
 
 enum od_opt_kind {
-	OD_KIND_END, OD_KIND_FLAG, OD_KIND_NOFLAG, OD_KIND_STR, OD_KIND_INT, OD_KIND_DOUBLE, OD_KIND_SIZE, OD_KIND_ENUM
+	OD_KIND_END, OD_KIND_FLAG, OD_KIND_NOFLAG, OD_KIND_STR, OD_KIND_INT, OD_KIND_DOUBLE, OD_KIND_SIZE, OD_KIND_ENUM,
+	OD_KIND_SHARD                /* "I/N": two int64_t, I at the offset and N behind it */
 };
 
 struct od_opt {
@@ -91,6 +92,9 @@ int od_cli_end(const struct od_error *err, int64_t skipped);
 /* Messages on stderr, one write(2) a line, tool's name in front. Notes are dropped under --quiet. */
 void od_note(const char *fmt, ...) OD_PRINTF(1, 2);
 void od_warn(const char *fmt, ...) OD_PRINTF(1, 2);
+
+/* Warns when a reader left malformed records out, naming the first; returns how many, for od_cli_end. */
+int64_t od_cli_skipped(const struct od_jsonl *r);
 
 /* Refuses binary output to a terminal. */
 OD_MUST_CHECK enum od_status od_cli_binary_stdout(struct od_error *err);
