@@ -58,7 +58,7 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' > $@
 
 # Kernels are the only files compiled with more than -O2; each instruction set has its own file (see kernels/cpu).
-$(BUILD)/kernels/cpu/%.o: ALL_CFLAGS += -O3
+$(BUILD)/kernels/cpu/%.o: ALL_CFLAGS += -O3 -ffp-contract=fast
 $(BUILD)/kernels/cpu/%_avx512.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma
 $(BUILD)/kernels/cpu/%_avx2.o: ALL_CFLAGS += -mavx2 -mfma
 $(BUILD)/kernels/ref/%.o: ALL_CFLAGS += -ffp-contract=off

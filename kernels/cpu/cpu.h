@@ -1,0 +1,57 @@
+/* cpu.h -- inside the CPU backend: its context, scratch memory, matrix products, and the table of vector kernels.
+ *
+ *   cpu_backend.c   opens the backend, chooses the instruction set, memory operations
+ *   gemm.c          matrix products through oneDNN, in pieces that keep rows invariant; own product as the fallback
+ *   attention.c     what is done once per call of attention: plan, scratch, threads
+ *   head.c          LM head: tiles of rows x vocabulary
+ *   simd_*.c        everything else, the same sources (*.inc.h) compiled once per instruction set
+ *
+ * One backend is used by one host thread at a time; operations spread themselves over OpenMP threads.
+ */
+#ifndef OD_KERNELS_CPU_H
+#define OD_KERNELS_CPU_H
+
+#include "backend.h"
+
+struct cpu_kernels;
+struct gemm_cache;
+
+enum cpu_scratch_slot { SCRATCH_GEMM, SCRATCH_ATTN, SCRATCH_ATTN_TEAM, SCRATCH_HEAD, SCRATCH_HEAD_STATS, SCRATCH_REDUCE,
+	N_SCRATCH_SLOTS };
+
+struct cpu_ctx {
+	int failed;                        /* sticky: an operation ran out of memory or oneDNN refused */
+	int threads;
+	const struct cpu_kernels *k;
+	struct gemm_cache *gemm;           /* NULL: products by own kernels */
+	struct { void *data; size_t bytes; } scratch[N_SCRATCH_SLOTS];
+	char numerics[64];
+};
+
+OD_MUST_CHECK enum od_status od_cpu_open(struct od_backend **out, int threads, struct od_error *err);
+void od_cpu_close(struct od_backend *be);
+
+static inline struct cpu_ctx *
+cpu_ctx(struct od_backend *be)
+{
+	return be->ctx;
+}
+
+static inline float *
+mat_row(const struct od_mat *m, int64_t r)
+{
+	return (float *)m->data + r * m->ld;
+}
+
+/* At least 'bytes' bytes, 64-byte aligned, kept for the next call that asks for this slot; contents are not kept when
+ * it grows. NULL after marking the backend failed. */
+void *od_cpu_scratch(struct cpu_ctx *ctx, enum cpu_scratch_slot slot, size_t bytes);
+
+/* gemm.c: NULL in *out when oneDNN's products are not row-invariant on this processor. */
+OD_MUST_CHECK enum od_status od_gemm_cache_open(struct gemm_cache **out, int threads, struct od_error *err);
+void od_gemm_cache_close(struct gemm_cache *c);
+void od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
+	int accumulate);
+const char *od_gemm_library(void);     /* "onednn-2.6" */
+
+#endif

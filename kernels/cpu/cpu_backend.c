@@ -1,0 +1,145 @@
+/* cpu_backend.c -- opens the CPU backend: threads, instruction set, memory operations. */
+#include "cpu/cpu.h"
+
+#include <omp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cpu/simd.h"
+#include "ref/ref.h"
+
+void *
+od_cpu_scratch(struct cpu_ctx *ctx, enum cpu_scratch_slot slot, size_t bytes)
+{
+	void *p;
+
+	if (bytes <= ctx->scratch[slot].bytes)
+		return ctx->scratch[slot].data;
+	bytes += bytes / 8;            /* token counts creep up: not a new block for each */
+	bytes = (bytes / 4096 + 1) * 4096;
+	p = aligned_alloc(4096, bytes);
+	if (!p) {
+		ctx->failed = 1;
+		return NULL;
+	}
+	free(ctx->scratch[slot].data);
+	ctx->scratch[slot].data = p;
+	ctx->scratch[slot].bytes = bytes;
+	return p;
+}
+
+static int
+cpu_ok(struct od_backend *be)
+{
+	return !cpu_ctx(be)->failed;
+}
+
+/* Cleared by all threads, so that first-touch spreads the pages over the memory of their processors. */
+static void
+cpu_zero(struct od_backend *be, void *dev, size_t bytes)
+{
+	enum { BLOCK = 1 << 20 };
+	int64_t n = (int64_t)(bytes / BLOCK);
+
+	(void)be;
+#pragma omp parallel for schedule(static) if (n > 1)
+	for (int64_t i = 0; i < n; i++)
+		memset((char *)dev + i * BLOCK, 0, BLOCK);
+	memset((char *)dev + n * BLOCK, 0, bytes % BLOCK);
+}
+
+static const struct cpu_kernels *
+best_kernels(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+	    __builtin_cpu_supports("avx512dq"))
+		return &od_cpu_kernels_avx512;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		return &od_cpu_kernels_avx2;
+#endif
+	return &od_cpu_kernels_plain;
+}
+
+/* The processors this process may run on: what a container or a batch system left it. */
+static int
+count_processors(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 1)
+		return omp_get_num_procs();
+	return CPU_COUNT(&set);
+}
+
+static void
+fill_table(struct od_backend *be, const struct cpu_kernels *k)
+{
+	be->alloc = od_ref_alloc;
+	be->free = od_ref_free;
+	be->upload = od_ref_upload;
+	be->download = od_ref_download;
+	be->zero = cpu_zero;
+	be->ok = cpu_ok;
+	be->gemm = od_cpu_gemm;
+	be->embed_fwd = k->embed_fwd;
+	be->embed_bwd = k->embed_bwd;
+	be->norm_fwd = k->norm_fwd;
+	be->norm_bwd = k->norm_bwd;
+	be->bias_fwd = k->bias_fwd;
+	be->bias_bwd = k->bias_bwd;
+	be->add = k->add;
+	be->rope = k->rope;
+	be->glu_fwd = k->glu_fwd;
+	be->glu_bwd = k->glu_bwd;
+	be->attn_fwd = od_ref_attn_fwd;
+	be->attn_bwd = od_ref_attn_bwd;
+	be->gather = k->gather;
+	be->scatter_add = k->scatter_add;
+	be->head_fwd = od_ref_head_fwd;
+	be->head_bwd = od_ref_head_bwd;
+	be->sum_squares = k->sum_squares;
+	be->adamw = k->adamw;
+}
+
+enum od_status
+od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
+{
+	struct od_backend *be = od_calloc(1, sizeof *be + sizeof(struct cpu_ctx));
+	struct cpu_ctx *ctx = (struct cpu_ctx *)(be + 1);
+	enum od_status st;
+
+	if (!be)
+		return od_fail_nomem(err, "backend 'cpu'", sizeof *be + sizeof *ctx);
+	ctx->threads = threads > 0 ? threads : count_processors();
+	omp_set_num_threads(ctx->threads);
+	ctx->k = best_kernels();
+	st = od_gemm_cache_open(&ctx->gemm, ctx->threads, err);
+	if (st != OD_OK) {
+		free(be);
+		return st;
+	}
+	snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
+	be->name = "cpu";
+	be->numerics = ctx->numerics;
+	be->ctx = ctx;
+	fill_table(be, ctx->k);
+	*out = be;
+	return OD_OK;
+}
+
+void
+od_cpu_close(struct od_backend *be)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+
+	od_gemm_cache_close(ctx->gemm);
+	for (int i = 0; i < N_SCRATCH_SLOTS; i++)
+		free(ctx->scratch[i].data);
+	free(be);
+}

@@ -1,0 +1,504 @@
+/* gemm.c -- matrix products through oneDNN's matmul primitives.
+ *
+ * ROW INVARIANCE. A product of M rows is cut into pieces of 128 rows (fewer when there are many threads), then 64, 32
+ * and the rest, every piece a run of one primitive on one thread; a product too small for that is one run on all. That
+ * row i then has the same bits for every M, i and thread count rests on one property of the primitive: each element of
+ * the result is one chain of fused multiply-adds over k, in an order that depends on N and K alone. oneDNN's brgemm
+ * kernels ("brg:avx512_core") have it: checked bit for bit for M = 1..1100 in 32 shapes, transposed and not, one thread
+ * and two, by tests/ops and, for a few shapes, whenever the backend opens. Its older "gemm:jit" kernels, which oneDNN
+ * 2.6 takes on processors without AVX-512, do not: rows at the end of a block are summed in another order. There, and
+ * wherever the check at opening fails, products are computed by own kernels (sgemm.inc.h), which have it by
+ * construction.
+ *
+ * PRIMITIVES are made once per (piece, N, K, strides, transposes, accumulate) and kept; the pieces bound their number
+ * whatever M is, and a least-recently-used limit bounds it absolutely. Products with trans_a (weight gradients) are cut
+ * over K = tokens in the same way, 256, 128, 64 tokens, each piece adding to the result; the last, shorter piece is
+ * copied and padded with zero tokens.
+ *
+ * PITFALLS of oneDNN that shape this file:
+ * - A primitive's own scratchpad is shared by all its executions: running one primitive from two threads at once
+ *   corrupts memory. The scratchpad must be the user's (dnnl_scratchpad_mode_user), one per thread.
+ * - A primitive lays out its work for omp_get_max_threads() at the time it is created. One that runs inside a parallel
+ *   region must be created under omp_set_num_threads(1), and none may run on more threads than it was created for.
+ * - Run-time dimensions (DNNL_RUNTIME_DIM_VAL) leave the brgemm path for the slow reference path.
+ */
+#include "cpu/cpu.h"
+
+#include <dnnl.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cpu/simd.h"
+
+#define MAX_PIECE    128      /* rows: from here on larger pieces gain nothing (205-215 of 220 GF/s), balance suffers */
+#define MIN_PIECE    32       /* a remainder below this is one piece */
+#define MAX_K_PIECE  256      /* tokens of a weight gradient's piece */
+#define MIN_K_PIECE  64       /* shorter ones are padded to this */
+#define CACHE_SIZE   1024     /* primitives; a model asks for some 200 */
+#define CACHE_HASH   2048
+
+#if DNNL_VERSION_MAJOR >= 3
+#define MD(x)        (x)      /* descriptors are handles there, structs in version 2 */
+#else
+#define MD(x)        (&(x))
+#endif
+
+struct gemm_shape {
+	int64_t m, n, k, lda, ldb, ldc;
+	int64_t trans_a, trans_b, accumulate, threads;
+};
+
+struct gemm_primitive {
+	struct gemm_shape shape;
+	dnnl_primitive_t prim;
+	dnnl_memory_desc_t a, b, c, pad;
+	size_t pad_bytes;
+	int is_brgemm;
+	uint64_t used;                         /* clock of the last use */
+	struct gemm_primitive *next;           /* of the same hash */
+};
+
+struct gemm_cache {
+	dnnl_engine_t engine;
+	dnnl_stream_t stream;
+	struct gemm_primitive *table[CACHE_HASH];
+	int n, threads;
+	uint64_t clock;
+	struct { void *data; size_t bytes; } *pad;    /* [threads] scratchpads */
+};
+
+/* ---- one primitive ---- */
+
+/* A row-major matrix with row stride ld, or its transpose. */
+static dnnl_status_t
+make_desc(dnnl_memory_desc_t *out, int64_t rows, int64_t cols, int64_t ld, int64_t trans)
+{
+	dnnl_dims_t dims = { rows, cols }, strides = { trans ? 1 : ld, trans ? ld : 1 };
+
+#if DNNL_VERSION_MAJOR >= 3
+	return dnnl_memory_desc_create_with_strides(out, 2, dims, dnnl_f32, strides);
+#else
+	return dnnl_memory_desc_init_by_strides(out, 2, dims, dnnl_f32, strides);
+#endif
+}
+
+static dnnl_status_t
+make_attr(dnnl_primitive_attr_t *out, int accumulate)
+{
+	dnnl_post_ops_t ops = NULL;
+	dnnl_status_t st = dnnl_primitive_attr_create(out);
+
+	if (st == dnnl_success)
+		st = dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
+	if (st != dnnl_success || !accumulate)
+		return st;
+	st = dnnl_post_ops_create(&ops);
+	if (st == dnnl_success)
+#if DNNL_VERSION_MAJOR >= 3
+		st = dnnl_post_ops_append_sum(ops, 1.0f, 0, dnnl_data_type_undef);
+#else
+		st = dnnl_post_ops_append_sum(ops, 1.0f);
+#endif
+	if (st == dnnl_success)
+		st = dnnl_primitive_attr_set_post_ops(*out, ops);
+	dnnl_post_ops_destroy(ops);
+	return st;
+}
+
+static dnnl_status_t
+make_primitive_desc(dnnl_primitive_desc_t *out, struct gemm_primitive *p, dnnl_primitive_attr_t attr, dnnl_engine_t engine)
+{
+#if DNNL_VERSION_MAJOR >= 3
+	return dnnl_matmul_primitive_desc_create(out, engine, p->a, p->b, NULL, p->c, attr);
+#else
+	dnnl_matmul_desc_t desc;
+	dnnl_status_t st = dnnl_matmul_desc_init(&desc, &p->a, &p->b, NULL, &p->c);
+
+	return st == dnnl_success ? dnnl_primitive_desc_create(out, &desc, attr, engine, NULL) : st;
+#endif
+}
+
+static dnnl_status_t
+query_primitive(struct gemm_primitive *p, dnnl_primitive_desc_t pd)
+{
+	const char *impl = "";
+	dnnl_status_t st = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &impl);
+
+	p->is_brgemm = st == dnnl_success && !strncmp(impl, "brg:", 4);
+	p->pad_bytes = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+	if (!p->pad_bytes)
+		return st;
+#if DNNL_VERSION_MAJOR >= 3
+	return dnnl_memory_desc_clone(&p->pad, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+#else
+	p->pad = *dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+	return st;
+#endif
+}
+
+static void
+free_primitive(struct gemm_primitive *p)
+{
+	if (!p)
+		return;
+	if (p->prim)
+		dnnl_primitive_destroy(p->prim);
+#if DNNL_VERSION_MAJOR >= 3
+	dnnl_memory_desc_destroy(p->a);
+	dnnl_memory_desc_destroy(p->b);
+	dnnl_memory_desc_destroy(p->c);
+	dnnl_memory_desc_destroy(p->pad);
+#endif
+	free(p);
+}
+
+static struct gemm_primitive *
+make_primitive(struct gemm_cache *c, const struct gemm_shape *s)
+{
+	struct gemm_primitive *p = od_calloc(1, sizeof *p);
+	dnnl_primitive_attr_t attr = NULL;
+	dnnl_primitive_desc_t pd = NULL;
+	int good = 0;
+
+	if (!p)
+		return NULL;
+	p->shape = *s;
+	omp_set_num_threads((int)s->threads);
+	if (make_desc(&p->a, s->m, s->k, s->lda, s->trans_a) == dnnl_success &&
+	    make_desc(&p->b, s->k, s->n, s->ldb, s->trans_b) == dnnl_success &&
+	    make_desc(&p->c, s->m, s->n, s->ldc, 0) == dnnl_success &&
+	    make_attr(&attr, (int)s->accumulate) == dnnl_success &&
+	    make_primitive_desc(&pd, p, attr, c->engine) == dnnl_success && query_primitive(p, pd) == dnnl_success)
+		good = dnnl_primitive_create(&p->prim, pd) == dnnl_success;
+	omp_set_num_threads(c->threads);
+	if (pd)
+		dnnl_primitive_desc_destroy(pd);
+	if (attr)
+		dnnl_primitive_attr_destroy(attr);
+	if (good)
+		return p;
+	free_primitive(p);
+	return NULL;
+}
+
+/* ---- the cache ---- */
+
+static uint64_t
+hash_shape(const struct gemm_shape *s)
+{
+	const int64_t v[] = { s->m, s->n, s->k, s->lda, s->ldb, s->ldc,
+		s->trans_a | s->trans_b << 1 | s->accumulate << 2 | s->threads << 3 };
+	uint64_t h = 0;
+
+	for (size_t i = 0; i < sizeof v / sizeof *v; i++)
+		h = (h ^ (uint64_t)v[i]) * 0x9e3779b97f4a7c15u, h ^= h >> 29;
+	return h % CACHE_HASH;
+}
+
+static void
+evict_oldest(struct gemm_cache *c)
+{
+	struct gemm_primitive **oldest = NULL, *p;
+
+	for (int i = 0; i < CACHE_HASH; i++)
+		for (struct gemm_primitive **at = &c->table[i]; *at; at = &(*at)->next)
+			if (!oldest || (*at)->used < (*oldest)->used)
+				oldest = at;
+	if (!oldest)
+		return;
+	p = *oldest;
+	*oldest = p->next;
+	free_primitive(p);
+	c->n--;
+}
+
+static struct gemm_primitive *
+find_primitive(struct gemm_cache *c, const struct gemm_shape *s)
+{
+	struct gemm_primitive **slot = &c->table[hash_shape(s)], *p;
+
+	for (p = *slot; p; p = p->next)
+		if (!memcmp(&p->shape, s, sizeof *s))
+			break;
+	if (!p) {
+		if (c->n >= CACHE_SIZE)
+			evict_oldest(c);
+		p = make_primitive(c, s);
+		if (!p)
+			return NULL;
+		p->next = *slot;
+		*slot = p;
+		c->n++;
+	}
+	p->used = ++c->clock;
+	return p;
+}
+
+/* Runs p on the calling thread's scratchpad; 0 on failure. */
+static int
+run_primitive(struct gemm_cache *c, struct gemm_primitive *p, const float *a, const float *b, float *out)
+{
+	int t = omp_get_thread_num(), n = 0, good = 0;
+	dnnl_memory_t ma = NULL, mb = NULL, mc = NULL, mp = NULL;
+	dnnl_exec_arg_t args[4];
+
+	if (c->pad[t].bytes < p->pad_bytes) {
+		free(c->pad[t].data);
+		c->pad[t].bytes = (p->pad_bytes / 4096 + 1) * 4096;
+		c->pad[t].data = aligned_alloc(4096, c->pad[t].bytes);
+		if (!c->pad[t].data) {
+			c->pad[t].bytes = 0;
+			return 0;
+		}
+	}
+	if (dnnl_memory_create(&ma, MD(p->a), c->engine, (void *)a) != dnnl_success ||
+	    dnnl_memory_create(&mb, MD(p->b), c->engine, (void *)b) != dnnl_success ||
+	    dnnl_memory_create(&mc, MD(p->c), c->engine, out) != dnnl_success)
+		goto out;
+	if (p->pad_bytes && dnnl_memory_create(&mp, MD(p->pad), c->engine, c->pad[t].data) != dnnl_success)
+		goto out;
+	args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_SRC, ma };
+	args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_WEIGHTS, mb };
+	args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_DST, mc };
+	if (mp)
+		args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_SCRATCHPAD, mp };
+	good = dnnl_primitive_execute(p->prim, c->stream, n, args) == dnnl_success;
+out:
+	dnnl_memory_destroy(mp);
+	dnnl_memory_destroy(mc);
+	dnnl_memory_destroy(mb);
+	dnnl_memory_destroy(ma);
+	return good;
+}
+
+/* ---- products cut into pieces ---- */
+
+/* The pieces of m rows: n_full of 'size' rows, then 'n - n_full' of falling sizes. */
+struct gemm_pieces {
+	int64_t size, n_full, n;
+	int64_t tail_start[16], tail_rows[16];
+};
+
+static struct gemm_pieces
+cut_rows(int64_t m, int threads)
+{
+	struct gemm_pieces c = { .size = MAX_PIECE };
+	int64_t at, n_tail = 0;
+
+	while (c.size > MIN_PIECE && m < 2 * c.size * threads)
+		c.size /= 2;
+	c.n_full = m / c.size;
+	at = c.n_full * c.size;
+	for (int64_t size = c.size / 2; at < m; size /= 2) {
+		int64_t rows = size >= MIN_PIECE ? size : m - at;
+
+		if (m - at < rows)
+			continue;
+		c.tail_start[n_tail] = at;
+		c.tail_rows[n_tail++] = rows;
+		at += rows;
+	}
+	c.n = c.n_full + n_tail;
+	return c;
+}
+
+static int
+run_rows(struct gemm_cache *c, struct gemm_shape s, const float *a, const float *b, float *out)
+{
+	struct gemm_pieces cut = cut_rows(s.m, c->threads);
+	struct gemm_primitive *full = NULL, *tail[16];
+	int good = 1;
+
+	s.threads = 1;
+	s.m = cut.size;
+	if (cut.n_full && !(full = find_primitive(c, &s)))
+		return 0;
+	for (int64_t i = 0; i < cut.n - cut.n_full; i++) {
+		s.m = cut.tail_rows[i];
+		tail[i] = find_primitive(c, &s);
+		if (!tail[i])
+			return 0;
+	}
+#pragma omp parallel for schedule(dynamic) num_threads(c->threads) reduction(&& : good)
+	for (int64_t i = 0; i < cut.n; i++) {
+		int64_t t = i - cut.n_full, row = t < 0 ? i * cut.size : cut.tail_start[t];
+
+		good = run_primitive(c, t < 0 ? full : tail[t], a + row * s.lda, b, out + row * s.ldc) && good;
+	}
+	return good;
+}
+
+/* One run on all threads. */
+static int
+run_whole(struct gemm_cache *c, struct gemm_shape s, const float *a, const float *b, float *out)
+{
+	struct gemm_primitive *p;
+
+	s.threads = c->threads;
+	p = find_primitive(c, &s);
+	return p && run_primitive(c, p, a, b, out);
+}
+
+/* The last tokens of a weight gradient, padded with zeros: copies of [k, m] of a and [k, n] of b. */
+static int
+run_padded(struct cpu_ctx *ctx, struct gemm_shape s, int64_t k, const float *a, const float *b, float *out)
+{
+	size_t na = (size_t)(MIN_K_PIECE * s.m), nb = (size_t)(MIN_K_PIECE * s.n);
+	float *pa = od_cpu_scratch(ctx, SCRATCH_GEMM, (na + nb) * sizeof *pa), *pb = pa ? pa + na : NULL;
+
+	if (!pa)
+		return 0;
+	memset(pa, 0, (na + nb) * sizeof *pa);
+	for (int64_t i = 0; i < k; i++) {
+		memcpy(pa + i * s.m, a + i * s.lda, (size_t)s.m * sizeof *pa);
+		memcpy(pb + i * s.n, b + i * s.ldb, (size_t)s.n * sizeof *pb);
+	}
+	s.k = MIN_K_PIECE;
+	s.lda = s.m;
+	s.ldb = s.n;
+	return run_whole(ctx->gemm, s, pa, pb, out);
+}
+
+/* out (+)= a^T b over s.k tokens. */
+static int
+run_tokens(struct cpu_ctx *ctx, struct gemm_shape s, const float *a, const float *b, float *out)
+{
+	int64_t tokens = s.k;
+
+	for (int64_t at = 0; at < tokens; at += s.k) {
+		int good;
+
+		s.k = MAX_K_PIECE;
+		while (s.k > MIN_K_PIECE && s.k > tokens - at)
+			s.k /= 2;
+		if (s.k > tokens - at)
+			good = run_padded(ctx, s, tokens - at, a + at * s.lda, b + at * s.ldb, out);
+		else
+			good = run_whole(ctx->gemm, s, a + at * s.lda, b + at * s.ldb, out);
+		if (!good)
+			return 0;
+		s.accumulate = 1;
+	}
+	return 1;
+}
+
+static void
+clear_rows(struct od_mat m)
+{
+	for (int64_t i = 0; i < m.rows; i++)
+		memset(mat_row(&m, i), 0, (size_t)m.cols * sizeof(float));
+}
+
+void
+od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
+	int accumulate)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+	struct gemm_shape s = { out.rows, out.cols, trans_a ? a.rows : a.cols, a.ld, b.ld, out.ld, !!trans_a, !!trans_b,
+		!!accumulate, 1 };
+	int good;
+
+	if (s.m == 0 || s.n == 0)
+		return;
+	if (s.k == 0) {
+		if (!accumulate)
+			clear_rows(out);
+		return;
+	}
+	omp_set_num_threads(ctx->threads);
+	if (!ctx->gemm)
+		good = ctx->k->sgemm(ctx, out, a, trans_a, b, trans_b, accumulate);
+	else if (!trans_a)
+		good = s.m < MIN_PIECE * ctx->threads ? run_whole(ctx->gemm, s, a.data, b.data, out.data) :
+			run_rows(ctx->gemm, s, a.data, b.data, out.data);
+	else if (!trans_b)
+		good = run_tokens(ctx, s, a.data, b.data, out.data);
+	else
+		good = run_whole(ctx->gemm, s, a.data, b.data, out.data);
+	if (!good)
+		ctx->failed = 1;
+}
+
+/* ---- opening ---- */
+
+/* Whether row i of an [m, k] product is bit for bit row i of a taller one, for odd and even m. */
+static int
+check_rows(struct gemm_cache *c, int64_t n, int64_t k, int trans_b)
+{
+	static const int64_t rows[] = { 1, 2, 3, 7, 16, 31, 33 };
+	enum { M = 48 };
+	float *a = od_calloc((size_t)(M * k + n * k + 2 * M * n), sizeof *a), *b, *want, *got;
+	struct gemm_shape s = { M, n, k, k, trans_b ? k : n, n, 0, trans_b, 0, 1 };
+	struct gemm_primitive *p = NULL;
+	int same = 0;
+
+	if (!a)
+		return 0;
+	b = a + M * k;
+	want = b + n * k;
+	got = want + M * n;
+	for (int64_t i = 0; i < M * k + n * k; i++)
+		a[i] = (float)((i * 7919 + 13) % 1009) / 1009 - 0.5f;
+	p = find_primitive(c, &s);
+	same = p && p->is_brgemm && run_primitive(c, p, a, b, want);
+	for (size_t i = 0; same && i < sizeof rows / sizeof *rows; i++) {
+		s.m = rows[i];
+		p = find_primitive(c, &s);
+		same = p && run_primitive(c, p, a + 5 * k, b, got) && !memcmp(got, want + 5 * n, (size_t)(s.m * n) * sizeof *a);
+	}
+	free(a);
+	return same;
+}
+
+enum od_status
+od_gemm_cache_open(struct gemm_cache **out, int threads, struct od_error *err)
+{
+	struct gemm_cache *c = od_calloc(1, sizeof *c);
+
+	*out = NULL;
+	if (!c)
+		return od_fail_nomem(err, "cache of primitives", sizeof *c);
+	c->threads = threads;
+	c->pad = od_calloc((size_t)threads, sizeof *c->pad);
+	if (!c->pad) {
+		od_gemm_cache_close(c);
+		return od_fail_nomem(err, "scratchpads", (size_t)threads * sizeof *c->pad);
+	}
+	if (dnnl_engine_create(&c->engine, dnnl_cpu, 0) == dnnl_success &&
+	    dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags) == dnnl_success &&
+	    check_rows(c, 192, 576, 1) && check_rows(c, 67, 131, 0))
+		*out = c;
+	else
+		od_gemm_cache_close(c);
+	return OD_OK;
+}
+
+void
+od_gemm_cache_close(struct gemm_cache *c)
+{
+	if (!c)
+		return;
+	for (int i = 0; i < CACHE_HASH; i++)
+		for (struct gemm_primitive *p = c->table[i], *next; p; p = next) {
+			next = p->next;
+			free_primitive(p);
+		}
+	for (int i = 0; c->pad && i < c->threads; i++)
+		free(c->pad[i].data);
+	free(c->pad);
+	if (c->stream)
+		dnnl_stream_destroy(c->stream);
+	if (c->engine)
+		dnnl_engine_destroy(c->engine);
+	free(c);
+}
+
+const char *
+od_gemm_library(void)
+{
+#define TEXT2(x) #x
+#define TEXT(x) TEXT2(x)
+	return "onednn-" TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR);
+}

@@ -1,0 +1,39 @@
+/* simd.h -- the table of vector kernels of one instruction set. The sources (*.inc.h) are the same for all; simd_*.c
+ * compile them once each, and od_cpu_open takes the best table the processor can run.
+ */
+#ifndef OD_KERNELS_CPU_SIMD_H
+#define OD_KERNELS_CPU_SIMD_H
+
+#include "cpu/cpu.h"
+
+struct cpu_kernels {
+	const char *name;              /* "avx512", "avx2", "plain" */
+
+	/* Operations of ops.def that need no help from outside the file. */
+	__typeof__(((struct od_backend *)0)->embed_fwd) embed_fwd;
+	__typeof__(((struct od_backend *)0)->embed_bwd) embed_bwd;
+	__typeof__(((struct od_backend *)0)->norm_fwd) norm_fwd;
+	__typeof__(((struct od_backend *)0)->norm_bwd) norm_bwd;
+	__typeof__(((struct od_backend *)0)->bias_fwd) bias_fwd;
+	__typeof__(((struct od_backend *)0)->bias_bwd) bias_bwd;
+	__typeof__(((struct od_backend *)0)->add) add;
+	__typeof__(((struct od_backend *)0)->rope) rope;
+	__typeof__(((struct od_backend *)0)->glu_fwd) glu_fwd;
+	__typeof__(((struct od_backend *)0)->glu_bwd) glu_bwd;
+	__typeof__(((struct od_backend *)0)->gather) gather;
+	__typeof__(((struct od_backend *)0)->scatter_add) scatter_add;
+	__typeof__(((struct od_backend *)0)->sum_squares) sum_squares;
+	__typeof__(((struct od_backend *)0)->adamw) adamw;
+
+	/* out (+)= op(a) op(b), row-invariant; 0 when memory is short. */
+	int (*sgemm)(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
+		int accumulate);
+
+	/* y[i] = exp(x[i]), tanh(x[i]): for the tests of their accuracy. */
+	void (*exp)(float *y, const float *x, int64_t n);
+	void (*tanh)(float *y, const float *x, int64_t n);
+};
+
+extern const struct cpu_kernels od_cpu_kernels_avx512, od_cpu_kernels_avx2, od_cpu_kernels_plain;
+
+#endif

@@ -1,0 +1,16 @@
+/* simd_avx2.c -- the vector kernels for AVX2 and FMA: vectors of 8 floats. */
+#include "cpu/simd.h"
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+#define VW 8
+#include "cpu/vec.inc.h"
+#include "cpu/tile.inc.h"
+#include "cpu/elem.inc.h"
+
+const struct cpu_kernels od_cpu_kernels_avx2 = {
+	.name = "avx2",
+#include "cpu/table.inc.h"
+};
+
+#endif

@@ -1,0 +1,16 @@
+/* simd_avx512.c -- the vector kernels for AVX-512: vectors of 16 floats. */
+#include "cpu/simd.h"
+
+#if defined(__AVX512F__)
+
+#define VW 16
+#include "cpu/vec.inc.h"
+#include "cpu/tile.inc.h"
+#include "cpu/elem.inc.h"
+
+const struct cpu_kernels od_cpu_kernels_avx512 = {
+	.name = "avx512",
+#include "cpu/table.inc.h"
+};
+
+#endif

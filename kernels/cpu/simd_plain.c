@@ -1,0 +1,12 @@
+/* simd_plain.c -- the vector kernels for what every processor of the architecture has: vectors of 4 floats. */
+#include "cpu/simd.h"
+
+#define VW 4
+#include "cpu/vec.inc.h"
+#include "cpu/tile.inc.h"
+#include "cpu/elem.inc.h"
+
+const struct cpu_kernels od_cpu_kernels_plain = {
+	.name = "plain",
+#include "cpu/table.inc.h"
+};
