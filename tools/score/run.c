@@ -1,0 +1,317 @@
+/* run.c -- the stream through one expert: score, scale, apply the policies, splice, write. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "pref/objective.h"
+#include "score/score.h"
+
+struct run {
+	struct od_expert *expert;
+	const struct score_options *o;
+	bool in_place;
+	struct score_summary *sum;
+	char *block;                       /* the block this run writes, with its version */
+	char *mark, *seen;                 /* that block, and the last record's, as compared: without the version */
+	bool first;
+	struct od_buf line, values;
+};
+
+/* ---- the score block ---------------------------------------------------------------------------------------------------- */
+
+/* A block as it is compared: keys sorted, without the version. NULL: no memory. */
+static char *
+block_mark(const json_t *block)
+{
+	json_t *copy = json_copy((json_t *)block);
+	char *text = NULL;
+
+	if (copy) {
+		json_object_del(copy, "version");
+		text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
+		json_decref(copy);
+	}
+	return text;
+}
+
+static enum od_status
+make_block(struct run *r, struct od_error *err)
+{
+	struct od_buf b = OD_BUF_INIT;
+	json_t *json = NULL;
+
+	od_buf_printf(&b, "{\"expert\":\"%s\"", r->expert->name);
+	r->expert->describe(r->expert, &b);
+	od_buf_str(&b, ",\"scale\":[");
+	od_buf_json_double(&b, r->o->a);
+	od_buf_char(&b, ',');
+	od_buf_json_double(&b, r->o->b);
+	od_buf_str(&b, "],\"version\":\"" OD_VERSION "\"}");
+	if (od_buf_ok(&b))
+		json = json_loadb(b.data, b.len, 0, NULL);
+	if (json) {
+		r->mark = block_mark(json);
+		json_decref(json);
+	}
+	r->block = b.data;
+	return r->mark ? OD_OK : od_fail_nomem(err, "a score block", b.len);
+}
+
+/* The block a record already carries, or NULL: a "score" of others is theirs. */
+static const json_t *
+record_block(const json_t *rec)
+{
+	const json_t *block = json_object_get(rec, "score");
+
+	return json_is_string(json_object_get(block, "expert")) ? block : NULL;
+}
+
+/* Scores taken as they stand: all records of the stream must say the same about them. */
+static enum od_status
+check_adopted(struct run *r, const char *mark, struct od_error *err)
+{
+	bool same = r->first || (mark && r->seen ? strcmp(mark, r->seen) == 0 : !mark && !r->seen);
+
+	if (!same)
+		return od_fail(err, OD_EMISMATCH, "scores are on another scale than those before: %s after %s",
+			mark ? mark : "no score block", r->seen ? r->seen : "no score block");
+	if (!r->first)
+		return OD_OK;
+	r->first = false;
+	r->seen = mark ? od_strdup(mark) : NULL;
+	return mark && !r->seen ? od_fail_nomem(err, "a score block", strlen(mark)) : OD_OK;
+}
+
+/* *adopt: the record keeps its scores and its block. */
+static enum od_status
+check_block(struct run *r, const struct od_record *rec, bool *adopt, struct od_error *err)
+{
+	const json_t *block = r->o->rescore ? NULL : record_block(rec->json);
+	bool as_is = r->in_place && !r->o->scale && !r->o->rescore;
+	char *mark = block ? block_mark(block) : NULL;
+	enum od_status st = OD_OK;
+
+	*adopt = as_is && block;
+	if (block && !mark)
+		st = od_fail_nomem(err, "a score block", 0);
+	else if (as_is)
+		st = check_adopted(r, mark, err);
+	else if (block && (r->in_place || strcmp(mark, r->mark) != 0))
+		st = od_fail(err, OD_EMISMATCH, "record already has scores: %s; --rescore replaces them", mark);
+	free(mark);
+	return st == OD_OK ? st : od_error_prefix(err, "%s:%lld: ", rec->source, (long long)rec->lineno);
+}
+
+/* ---- policies ----------------------------------------------------------------------------------------------------------- */
+
+static enum od_drop
+compare_ids(const json_t *w, const json_t *l)
+{
+	if (!json_is_array(w) || !json_is_array(l))
+		return OD_KEEP;
+	if (!json_array_size(w) || !json_array_size(l))
+		return OD_DROP_EMPTY;
+	return json_equal(w, l) ? OD_DROP_IDENTICAL : OD_KEEP;
+}
+
+static enum od_drop
+judge_texts(const struct run *r, const struct od_record *rec, const struct od_score_result *res)
+{
+	enum od_drop d = res->chosen_text ? od_pair_compare(res->chosen_text, res->rejected_text) :
+		compare_ids(json_object_get(rec->json, "chosen_ids"), json_object_get(rec->json, "rejected_ids"));
+
+	if (d == OD_DROP_IDENTICAL && r->o->identical == POLICY_KEEP)
+		return OD_KEEP;
+	return d == OD_DROP_EMPTY && r->o->empty == POLICY_KEEP ? OD_KEEP : d;
+}
+
+/* Scales the scores, and swaps or drops by them. */
+static enum od_drop
+judge_scores(struct run *r, struct od_score_result *res, bool *swap)
+{
+	const struct score_options *o = r->o;
+	double t;
+
+	res->chosen = o->a * res->chosen + o->b;
+	res->rejected = o->a * res->rejected + o->b;
+	*swap = false;
+	if (res->chosen < res->rejected) {
+		r->sum->inverted++;
+		if (o->inverted == INVERTED_DROP)
+			return OD_DROP_INVERTED;
+		*swap = o->inverted == INVERTED_SWAP;
+	}
+	if (*swap) {
+		t = res->chosen;
+		res->chosen = res->rejected;
+		res->rejected = t;
+	}
+	return !isnan(o->gap) && res->chosen - res->rejected < o->gap ? OD_DROP_GAP : OD_KEEP;
+}
+
+static void
+count(struct run *r, const struct od_score_result *res, bool swapped)
+{
+	struct score_summary *s = r->sum;
+	double w = od_sigmoid(r->o->eta * (res->chosen - res->rejected)), d = w - s->w_mean;
+	double low = fmin(res->chosen, res->rejected), high = fmax(res->chosen, res->rejected);
+
+	s->low = s->written ? fmin(s->low, low) : low;
+	s->high = s->written ? fmax(s->high, high) : high;
+	s->best = s->written ? fmax(s->best, res->chosen) : res->chosen;
+	s->written++;
+	s->swapped += swapped;
+	s->good += res->chosen >= r->o->tau_good;
+	s->w_mean += d / (double)s->written;
+	s->w_m2 += d * (w - s->w_mean);
+	s->gap_mean += (res->chosen - res->rejected - s->gap_mean) / (double)s->written;
+}
+
+/* ---- output ------------------------------------------------------------------------------------------------------------- */
+
+/* Members point into r->values only once it has stopped growing. */
+struct pending {
+	struct od_member m[16];
+	size_t at[16], n;
+};
+
+static void
+put_end(struct run *r, struct pending *p, const char *name, size_t at)
+{
+	p->m[p->n] = (struct od_member){ name, NULL, r->values.len - at };
+	p->at[p->n++] = at;
+}
+
+static void
+put_json(struct run *r, struct pending *p, const char *name, const json_t *value)
+{
+	size_t at = r->values.len;
+	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+
+	if (!value)
+		return;
+	if (text)
+		od_buf_str(&r->values, text);
+	else
+		r->values.failed = true;
+	free(text);
+	put_end(r, p, name, at);
+}
+
+static void
+put_number(struct run *r, struct pending *p, const char *name, double v)
+{
+	size_t at = r->values.len;
+
+	od_buf_json_double(&r->values, v);
+	put_end(r, p, name, at);
+}
+
+/* Exchanges what else comes in two sides, so that a swapped record agrees with itself. */
+static void
+put_swapped(struct run *r, struct pending *p, const json_t *rec)
+{
+	static const char *const sides[][2] = {
+		{ "chosen_ids", "rejected_ids" }, { "ref_chosen_logps", "ref_rejected_logps" },
+		{ "policy_chosen_logps", "policy_rejected_logps" }, { "chosen_tokens", "rejected_tokens" }
+	};
+
+	for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+		const json_t *w = json_object_get(rec, sides[i][0]), *l = json_object_get(rec, sides[i][1]);
+
+		if (w && l) {
+			put_json(r, p, sides[i][0], l);
+			put_json(r, p, sides[i][1], w);
+		}
+	}
+}
+
+static enum od_status
+write_record(struct run *r, const struct od_record *rec, const struct od_score_result *res, bool swap, bool adopt,
+	struct od_jsonl_writer *out, struct od_error *err)
+{
+	struct pending p = { .n = 0 };
+	size_t at;
+
+	od_buf_clear(&r->values);
+	if (res->renamed)
+		put_json(r, &p, "prompt", res->prompt);
+	if (res->renamed || swap) {
+		put_json(r, &p, "chosen", swap ? res->rejected_text : res->chosen_text);
+		put_json(r, &p, "rejected", swap ? res->chosen_text : res->rejected_text);
+	}
+	if (swap)
+		put_swapped(r, &p, rec->json);
+	/* Scores that stay what they are keep their spelling. */
+	if (swap || !r->in_place || r->o->scale) {
+		put_number(r, &p, "score_chosen", res->chosen);
+		put_number(r, &p, "score_rejected", res->rejected);
+	}
+	if (!adopt) {
+		at = r->values.len;
+		od_buf_str(&r->values, r->block);
+		put_end(r, &p, "score", at);
+	}
+	for (size_t i = 0; i < p.n; i++)
+		p.m[i].value = r->values.data + p.at[i];
+	od_buf_clear(&r->line);
+	od_jsonl_splice(&r->line, rec->line, rec->len, p.m, p.n);
+	if (!od_buf_ok(&r->values) || !od_buf_ok(&r->line))
+		return od_fail_nomem(err, "a record", rec->len);
+	return od_jsonl_write(out, r->line.data, r->line.len, err);
+}
+
+static enum od_status
+run_record(struct run *r, struct od_jsonl *in, const struct od_record *rec, struct od_jsonl_writer *out,
+	struct od_error *err)
+{
+	struct od_score_result res;
+	bool adopt = false, swap = false;
+	enum od_drop drop;
+	enum od_status st = od_expert_score(r->expert, rec, &res, err);
+
+	if (st == OD_EFORMAT)
+		return od_jsonl_reject(in, rec, err);
+	if (st == OD_OK)
+		st = check_block(r, rec, &adopt, err);
+	if (st != OD_OK)
+		return st;
+	drop = res.tied ? OD_DROP_GAP : judge_texts(r, rec, &res);
+	if (drop == OD_KEEP)
+		drop = judge_scores(r, &res, &swap);
+	if (drop != OD_KEEP) {
+		r->sum->drops[drop]++;
+		return OD_OK;
+	}
+	if (!isfinite(res.chosen) || !isfinite(res.rejected)) {
+		st = od_fail(err, OD_EFORMAT, "scaled score is not finite");
+		return od_jsonl_reject(in, rec, err);
+	}
+	count(r, &res, swap);
+	return write_record(r, rec, &res, swap, adopt, out, err);
+}
+
+enum od_status
+score_run(struct od_expert *e, bool in_place, const struct score_options *o, struct od_jsonl *in,
+	struct od_jsonl_writer *out, struct score_summary *s, struct od_error *err)
+{
+	struct run r = { .expert = e, .o = o, .in_place = in_place, .sum = s, .first = true };
+	struct od_record rec;
+	enum od_status st;
+
+	*s = (struct score_summary){ .written = 0 };
+	st = make_block(&r, err);
+	while (st == OD_OK) {
+		st = od_jsonl_next(in, &rec, err);
+		if (st == OD_OK)
+			st = run_record(&r, in, &rec, out, err);
+	}
+	free(r.block);
+	free(r.mark);
+	free(r.seen);
+	od_buf_release(&r.line);
+	od_buf_release(&r.values);
+	return st == OD_EOF ? OD_OK : st;
+}
