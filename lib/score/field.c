@@ -16,7 +16,7 @@ const char *const od_pick_names[] = { "worst", "random", NULL };
 struct schema {
 	const char *name, *other[3];
 	const char *prompt, *chosen, *rejected;            /* paths of the texts */
-	const char *score_chosen, *score_rejected;         /* paths of the scores; all_of_best: one path of a list */
+	const char *score_chosen, *score_rejected;         /* paths of the scores; LIST_EXTREMES: of the list */
 	enum { TWO_FIELDS, LIST_EXTREMES, CANDIDATES } kind;
 };
 

@@ -17,8 +17,8 @@ const struct od_opt score_opts[] = {
 	OD_OPT_ENUM(T, empty, "empty", "HOW", policies, "pairs with an empty response"),
 	OD_OPT_ENUM(T, inverted, "inverted", "HOW", inverted_policies, "pairs whose rejected response scores higher"),
 	OD_OPT_FLAG(T, rescore, "rescore", "replace the scores of records that already carry others"),
-	OD_OPT_DOUBLE(T, tau_good, "tau-good", "T", 0, 0, "score the warnings take as good"),
-	OD_OPT_DOUBLE(T, eta, "eta", "E", 0, 1e9, "slope of the quality weight the warnings look at"),
+	OD_OPT_DOUBLE(T, objective.tau_good, "tau-good", "T", 0, 0, "score the warnings take as good"),
+	OD_OPT_DOUBLE(T, objective.eta, "eta", "E", 0, 1e9, "slope of the quality weight the warnings look at"),
 	OD_OPT_END
 };
 

@@ -151,24 +151,6 @@ judge_scores(struct run *r, struct od_score_result *res, bool *swap)
 	return !isnan(o->gap) && res->chosen - res->rejected < o->gap ? OD_DROP_GAP : OD_KEEP;
 }
 
-static void
-count(struct run *r, const struct od_score_result *res, bool swapped)
-{
-	struct score_summary *s = r->sum;
-	double w = od_sigmoid(r->o->eta * (res->chosen - res->rejected)), d = w - s->w_mean;
-	double low = fmin(res->chosen, res->rejected), high = fmax(res->chosen, res->rejected);
-
-	s->low = s->written ? fmin(s->low, low) : low;
-	s->high = s->written ? fmax(s->high, high) : high;
-	s->best = s->written ? fmax(s->best, res->chosen) : res->chosen;
-	s->written++;
-	s->swapped += swapped;
-	s->good += res->chosen >= r->o->tau_good;
-	s->w_mean += d / (double)s->written;
-	s->w_m2 += d * (w - s->w_mean);
-	s->gap_mean += (res->chosen - res->rejected - s->gap_mean) / (double)s->written;
-}
-
 /* ---- output ------------------------------------------------------------------------------------------------------------- */
 
 /* Members point into r->values only once it has stopped growing. */
@@ -289,7 +271,9 @@ run_record(struct run *r, struct od_jsonl *in, const struct od_record *rec, stru
 		st = od_fail(err, OD_EFORMAT, "scaled score is not finite");
 		return od_jsonl_reject(in, rec, err);
 	}
-	count(r, &res, swap);
+	r->sum->written++;
+	r->sum->swapped += swap;
+	od_quality_add(&r->sum->quality, &r->o->objective, res.chosen, res.rejected);
 	return write_record(r, rec, &res, swap, adopt, out, err);
 }
 
@@ -301,7 +285,7 @@ score_run(struct od_expert *e, bool in_place, const struct score_options *o, str
 	struct od_record rec;
 	enum od_status st;
 
-	*s = (struct score_summary){ .written = 0 };
+	*s = (struct score_summary){ .quality = OD_QUALITY_INIT };
 	st = make_block(&r, err);
 	while (st == OD_OK) {
 		st = od_jsonl_next(in, &rec, err);

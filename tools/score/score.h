@@ -12,6 +12,7 @@
 
 #include "common/cli.h"
 #include "pref/pair.h"
+#include "pref/quality.h"
 #include "score/expert.h"
 
 enum score_policy { POLICY_DROP, POLICY_KEEP };
@@ -21,14 +22,14 @@ struct score_options {
 	const char *scale;                         /* "a,b" or NULL */
 	const char *min_gap;                       /* number or NULL: none */
 	int identical, empty, inverted;            /* policies */
-	double tau_good, eta;                      /* for the warnings only */
+	struct od_objective objective;             /* eta and tau_good, for the warnings only */
 	bool rescore;
 	/* filled by score_options_finish */
 	double a, b, gap;                          /* score = a * raw + b; gap NaN: none */
 };
 
 #define SCORE_OPTIONS_INIT { .identical = POLICY_DROP, .empty = POLICY_DROP, .inverted = INVERTED_KEEP, \
-	.tau_good = 3.2, .eta = 0.7, .a = 1 }
+	.objective = { .kind = OD_OMNI, .eta = 0.7, .tau_good = 3.2, .lambda = 1, .qual = true }, .a = 1 }
 
 extern const struct od_opt score_opts[];           /* base: struct score_options */
 
@@ -37,9 +38,8 @@ OD_MUST_CHECK enum od_status score_options_finish(struct score_options *o, struc
 
 /* What a run has seen. Constant size: the stream may be endless. */
 struct score_summary {
-	int64_t written, drops[OD_N_DROPS], inverted, swapped, good;
-	double w_mean, w_m2;                       /* running mean and sum of squares of w_qual (Welford) */
-	double gap_mean, low, high, best;          /* range of all scores; highest chosen score */
+	int64_t written, drops[OD_N_DROPS], inverted, swapped;
+	struct od_quality quality;
 };
 
 /* Notes and warnings on stderr. */
