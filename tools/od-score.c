@@ -57,9 +57,8 @@ run(const struct data_options *d, struct score_options *o, const struct od_recor
 	if (st == OD_OK)
 		score_summary_report(&sum, o);
 out:
-	*skipped = in ? od_jsonl_skipped(in) : 0;
-	if (*skipped && st == OD_OK)
-		od_warn("%lld malformed records left out; the first: %s", (long long)*skipped, od_jsonl_first_skip(in));
+	if (in && st == OD_OK)
+		*skipped = od_cli_skipped(in);
 	od_jsonl_close(in);
 	od_expert_close(expert);
 	return st;

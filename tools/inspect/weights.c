@@ -233,9 +233,8 @@ od_inspect_weights(int argc, char **argv)
 		st = od_jsonl_open(&in, files, n_files, &select, &err);
 	if (st == OD_OK)
 		st = o.json ? run_json(&o, &oo, in, &err) : run_summary(&o, &oo, in, &err);
-	skipped = in ? od_jsonl_skipped(in) : 0;
-	if (skipped && st == OD_OK)
-		od_warn("%lld malformed records left out; the first: %s", (long long)skipped, od_jsonl_first_skip(in));
+	if (in && st == OD_OK)
+		skipped = od_cli_skipped(in);
 	od_jsonl_close(in);
 	return od_cli_end(&err, skipped);
 }
