@@ -67,7 +67,7 @@ preamble(struct od_buf *out, const struct od_plot *p, enum od_plot_format format
 	literal(out, output);
 	od_buf_str(out, "\nset encoding utf8\nset datafile missing 'NaN'\n"
 		"set border 3 lc rgb '#606060'\nset tics nomirror textcolor rgb '#303030'\n"
-		"set grid lc rgb '#E0E0E0' lt 1 lw 0.6\nset key top right samplen 1.5 spacing 1.1\n"
+		"set grid lc rgb '#E0E0E0' lt 1 lw 0.6\nset key outside bottom center horizontal samplen 1.5 spacing 1.1\n"
 		"set style fill solid 0.6 border rgb 'white'\nset boxwidth 1 relative\n");
 	od_buf_printf(out, "set multiplot layout %d,%d", rows, columns);
 	if (p->title != NULL) {
@@ -126,6 +126,7 @@ panel(struct od_buf *out, const struct od_plot_panel *p, size_t index)
 	literal(out, p->title);
 	od_buf_str(out, "\nset xlabel ");
 	literal(out, p->x_label);
+	od_buf_str(out, " offset 0,0.4");
 	od_buf_str(out, "\nset ylabel ");
 	literal(out, p->y_label);
 	od_buf_printf(out, "\n%s logscale x\n%s logscale y\n", p->log_x ? "set" : "unset", p->log_y ? "set" : "unset");
@@ -148,7 +149,7 @@ od_plot_script(struct od_buf *out, const struct od_plot *p, enum od_plot_format 
 	int columns = p->columns, rows;
 
 	if (columns < 1)
-		columns = p->n_panels <= 1 ? 1 : p->n_panels <= 4 ? 2 : 3;
+		columns = p->n_panels <= 1 ? 1 : p->n_panels <= 4 ? 2 : p->n_panels <= 9 ? 3 : 4;
 	rows = ((int)p->n_panels + columns - 1) / columns;
 	for (size_t i = 0; i < p->n_panels; i++)
 		for (size_t s = 0; s < p->panels[i].n_series; s++)

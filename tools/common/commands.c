@@ -13,9 +13,9 @@ list_commands(struct od_buf *text, const struct od_command *commands, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (strlen(commands[i].name) > width)
 			width = strlen(commands[i].name);
-	od_buf_str(text, "Commands:\n");
+	od_buf_str(text, "Commands:");
 	for (size_t i = 0; i < n; i++)
-		od_buf_printf(text, "  %-*s  %s\n", (int)width, commands[i].name, commands[i].summary);
+		od_buf_printf(text, "\n  %-*s  %s", (int)width, commands[i].name, commands[i].summary);
 }
 
 static void
@@ -39,7 +39,7 @@ without_command(const struct od_tool *family, const struct od_command *commands,
 
 	list_commands(&list, commands, n);
 	if (family->epilog != NULL)
-		od_buf_printf(&list, "\n%s", family->epilog);
+		od_buf_printf(&list, "\n\n%s", family->epilog);
 	tool.epilog = od_buf_ok(&list) ? list.data : family->epilog;
 	od_cli_begin(&tool, &common);
 	od_cli_parse(groups, 1, argc, argv, &n_operands);

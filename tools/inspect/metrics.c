@@ -128,6 +128,13 @@ add_point(struct od_metrics *m, const char *name, double step, double value)
 	return true;
 }
 
+/* The clock of an evaluation's record is another column than that of an update's. */
+static bool
+eval_time(const json_t *record, const char *key)
+{
+	return strcmp(key, "time") == 0 && json_is_object(json_object_get(record, "eval"));
+}
+
 /* Adds every number below obj; prefix is the dotted name so far and is left as it was. */
 static bool
 add_numbers(struct od_metrics *m, json_t *obj, struct od_buf *prefix, double step, int depth)
@@ -138,7 +145,7 @@ add_numbers(struct od_metrics *m, json_t *obj, struct od_buf *prefix, double ste
 	bool ok = true;
 
 	json_object_foreach(obj, key, value) {
-		od_buf_printf(prefix, "%s%s", len > 0 ? "." : "", key);
+		od_buf_printf(prefix, "%s%s", len > 0 ? "." : eval_time(obj, key) ? "eval." : "", key);
 		ok = od_buf_ok(prefix);
 		if (ok && json_is_number(value) && strcmp(prefix->data, "step") != 0)
 			ok = add_point(m, prefix->data, step, json_number_value(value));

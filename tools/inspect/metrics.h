@@ -1,7 +1,8 @@
 /* metrics.h -- a training run's metrics as columns: every number of every record, by name.
  *
- * Members of objects get dotted names ("eval.loss", "time.step"). A value that is null or absent leaves no point. Records
- * without "step" (a header, a summary) are passed over. The last line of a run in progress may be cut.
+ * Members of objects get dotted names ("eval.loss", "time.seconds"); the time of a record with "eval" is
+ * "eval.time.seconds". A value that is null or absent leaves no point. Records without "step" (a header, a summary) are
+ * passed over. The last line of a run in progress may be cut.
  */
 #ifndef OD_INSPECT_METRICS_H
 #define OD_INSPECT_METRICS_H

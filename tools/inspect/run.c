@@ -30,7 +30,10 @@ static const struct od_opt run_opts[] = {
 	OD_OPT_END
 };
 
-enum { MAX_SERIES = 3, SPARK_WIDTH = 24, SMOOTH_FROM = 60, SMOOTH_PART = 40 };
+enum { MAX_SERIES = 2, SPARK_WIDTH = 24, SMOOTH_FROM = 60, SMOOTH_PART = 40 };
+
+/* NOISY curves are smoothed, EXACT ones are not, MARKS are those of few points (held-out evaluations). */
+enum curve { NOISY, EXACT, MARKS };
 
 /* The panels of a picture, and the order of the table. */
 static const struct panel_spec {
@@ -40,21 +43,27 @@ static const struct panel_spec {
 	bool zero_line;
 	struct {
 		const char *column, *label;
-		bool sparse;                       /* few points (held-out evaluation): marks, never smoothed */
+		enum curve curve;
 	} series[MAX_SERIES];
 } specs[] = {
-	{ "Loss", false, false, false, { { "loss", "training", false }, { "eval.loss", "held-out", true } } },
-	{ "Loss terms", true, false, false, { { "loss_pref", "preference", false }, { "loss_nll", "c-NLL", false } } },
-	{ "Gradient norm", false, false, false, { { "grad_norm", "before clipping", false } } },
+	{ "Loss", false, false, false, { { "loss", "training", NOISY }, { "eval.loss", "held-out", MARKS } } },
+	{ "Loss terms", true, false, false, { { "loss_pref", "preference", NOISY }, { "loss_nll", "c-NLL", NOISY } } },
+	{ "Gradient norm", false, false, false, { { "grad_norm", "before clipping", NOISY } } },
 	{ "Implicit reward margin", false, false, true,
-		{ { "margin", "training", false }, { "eval.margin", "held-out", true } } },
-	{ "Preference accuracy", false, true, false,
-		{ { "accuracy", "training", false }, { "eval.accuracy", "held-out", true } } },
-	{ "Mean weights", true, true, false, { { "w_qual", "quality", false }, { "w_perf", "performance", false } } },
-	{ "c-NLL gate rate", true, true, false, { { "gate_rate", "open", false } } },
-	{ "Effective sample size", true, false, false, { { "ess", "pairs", false } } },
-	{ "Learning rate", false, false, false, { { "lr", "lr", false } } },
-	{ "Tokens per second", true, false, false, { { "time.tokens_per_s", "tokens/s", false } } },
+		{ { "margin", "training", NOISY }, { "eval.margin", "held-out", MARKS } } },
+	{ "Reward accuracy", false, true, false,
+		{ { "reward_accuracy", "training", NOISY }, { "eval.reward_accuracy", "held-out", MARKS } } },
+	{ "Ranking accuracy (log-prob per token)", false, true, false,
+		{ { "accuracy", "training", NOISY }, { "eval.accuracy", "held-out", MARKS } } },
+	{ "Log-prob per token, chosen", false, false, false,
+		{ { "logps_chosen", "training", NOISY }, { "eval.logps_chosen", "held-out", MARKS } } },
+	{ "Log-prob per token, rejected", false, false, false,
+		{ { "logps_rejected", "training", NOISY }, { "eval.logps_rejected", "held-out", MARKS } } },
+	{ "Mean weights", true, true, false, { { "w_qual", "quality", NOISY }, { "w_perf", "performance", NOISY } } },
+	{ "c-NLL gate rate", true, true, false, { { "gate", "open", NOISY } } },
+	{ "Effective sample size", true, false, false, { { "ess", "pairs", NOISY } } },
+	{ "Learning rate", false, false, false, { { "lr", "lr", EXACT } } },
+	{ "Tokens per second", true, false, false, { { "time.tokens_per_second", "tokens/s", NOISY } } },
 };
 
 #define N_SPECS (sizeof specs / sizeof *specs)
@@ -280,9 +289,9 @@ series_label(struct scratch *keeper, const struct od_metrics *run, const char *w
 /* Appends one column's curve, raw behind its smoothed form when it is long. False when memory is short. */
 static bool
 add_series(struct od_plot_series *out, size_t *n, struct scratch *keeper, const struct run_options *o,
-	const struct od_column *c, bool sparse, enum od_plot_style style, int colour, const char *label)
+	const struct od_column *c, enum curve curve, enum od_plot_style style, int colour, const char *label)
 {
-	size_t window = sparse ? 0 : smoothing_window(o, c->n);
+	size_t window = curve == NOISY ? smoothing_window(o, c->n) : 0;
 	struct od_plot_series s = { label, c->step, c->value, c->n, style, colour };
 	double *smooth;
 
@@ -329,7 +338,7 @@ panel_wanted(const struct panel_spec *spec, const struct od_metrics *runs, size_
 	return any && (moves || !spec->optional);
 }
 
-/* One run: a colour a column. Several: a colour a run, the second column dashed. */
+/* One run: a colour a column. Several: a colour a run, a second training curve dashed. */
 static bool
 fill_panel(struct od_plot_panel *panel, const struct panel_spec *spec, const struct od_metrics *runs, size_t n_runs,
 	int n_columns, const struct run_options *o, struct scratch *keeper)
@@ -341,14 +350,14 @@ fill_panel(struct od_plot_panel *panel, const struct panel_spec *spec, const str
 	for (size_t r = 0; ok && r < n_runs; r++)
 		for (int s = 0; ok && s < MAX_SERIES && spec->series[s].column != NULL; s++) {
 			const struct od_column *c = od_metrics_find(&runs[r], spec->series[s].column);
-			bool sparse = spec->series[s].sparse;
+			enum curve curve = spec->series[s].curve;
 			char *label;
 
 			if (c == NULL)
 				continue;
 			label = series_label(keeper, &runs[r], spec->series[s].label, n_runs > 1, n_columns > 1);
-			ok = label != NULL && add_series(series, &n, keeper, o, c, sparse,
-				sparse ? OD_PLOT_LINE_POINTS : n_runs > 1 && s > 0 ? OD_PLOT_DASHED : OD_PLOT_LINE,
+			ok = label != NULL && add_series(series, &n, keeper, o, c, curve,
+				curve == MARKS ? OD_PLOT_LINE_POINTS : n_runs > 1 && s > 0 ? OD_PLOT_DASHED : OD_PLOT_LINE,
 				n_runs > 1 ? (int)r : s, n_runs > 1 || n_columns > 1 ? label : NULL);
 		}
 	*panel = (struct od_plot_panel){ .title = spec->title, .x_label = "step", .series = series, .n_series = n,
@@ -409,7 +418,7 @@ od_inspect_run(int argc, char **argv)
 		.summary = "show the curves of training runs",
 		.usage = "run [OPTION...] RUN...",
 		.epilog = "RUN is a directory that od-train writes (OUT or OUT.run), a metrics file, or - for standard input.\n"
-			"A run in progress is fine. Several runs are compared.\n",
+			"A run in progress is fine. Several runs are compared.",
 	};
 	struct run_options o = { OD_COMMON_OPTIONS_INIT, NULL, NULL, -1, false, false };
 	struct od_opt_group groups[] = { { "Run", run_opts, &o, NULL }, { "General", od_common_opts, &o.common, NULL } };
