@@ -6,6 +6,7 @@
 #define FLAT_WEIGHT 0.01
 /* Above this share of good chosen responses the second condition of the gate says nothing. */
 #define NEARLY_ALL 0.98
+#define ENOUGH 10              /* chosen scores, to say that of them */
 
 void
 od_quality_add(struct od_quality *q, const struct od_objective *o, double score_chosen, double score_rejected)
@@ -40,7 +41,7 @@ od_quality_warning(const struct od_quality *q, const struct od_objective *o, int
 			q->chosen.max);
 		return true;
 	}
-	if (gated && good >= NEARLY_ALL && i-- == 0) {
+	if (gated && q->chosen.n >= ENOUGH && good >= NEARLY_ALL && i-- == 0) {
 		od_buf_printf(out, "nearly all chosen scores (%.1f %%) reach tau_good %g: it does not tell good responses from "
 			"others", 100 * good, o->tau_good);
 		return true;

@@ -210,7 +210,7 @@ weights_warn(const struct weights_sample *s, const struct od_objective *o)
 		od_quality_add(&q, o, s->column[W_SCORE][i], s->column[W_SCORE][i] - s->column[W_SCORE_GAP][i]);
 	for (int i = 0; od_quality_warning(&q, o, i, &text); i++) {
 		if (od_buf_ok(&text))
-			od_warn("warning: %s", text.data);
+			od_warn("%s", text.data);
 		od_buf_clear(&text);
 	}
 	od_buf_release(&text);

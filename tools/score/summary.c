@@ -40,7 +40,7 @@ score_summary_report(const struct score_summary *s, const struct score_options *
 	od_buf_clear(&b);
 	for (int i = 0; od_quality_warning(q, &o->objective, i, &b); i++) {
 		if (od_buf_ok(&b))
-			od_warn("warning: %s", b.data);
+			od_warn("%s", b.data);
 		od_buf_clear(&b);
 	}
 	od_buf_release(&b);
