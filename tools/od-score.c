@@ -72,7 +72,7 @@ main(int argc, char **argv)
 	struct od_record_options select = OD_RECORD_OPTIONS_INIT;
 	struct od_error err = OD_ERROR_INIT;
 	const struct od_opt_group groups[] = {
-		{ "Options", od_common_opts, &d.common, NULL },
+		{ "General", od_common_opts, &d.common, NULL },
 		{ "Scores in the data", data_opts, &d, NULL },
 		{ "Scores", score_opts, &o, NULL },
 		{ "Records", od_record_opts, &select, NULL }

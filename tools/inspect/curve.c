@@ -12,6 +12,8 @@
 #include "inspect/inspect.h"
 #include "stats/draw.h"
 
+#define PLOT_POINTS 241
+
 struct curve_options {
 	struct od_common_options common;
 	bool json;
@@ -53,13 +55,14 @@ curve_release(struct curve *c)
 }
 
 static enum od_status
-curve_compute(struct curve *c, const struct curve_options *o, struct od_objective f, struct od_error *err)
+curve_compute(struct curve *c, const struct curve_options *o, struct od_objective f, int64_t points,
+	struct od_error *err)
 {
 	double **columns[] = { &c->margin, &c->weight, &c->pull, &c->loss };
 	enum od_status st = OD_OK;
 
 	f.lambda = 0;
-	c->n = (size_t)o->points;
+	c->n = (size_t)points;
 	for (size_t i = 0; i < 4 && st == OD_OK; i++)
 		st = od_alloc(columns[i], c->n, sizeof(double), "a curve", err);
 	for (size_t i = 0; i < c->n && st == OD_OK; i++) {
@@ -113,21 +116,38 @@ put_table(const struct curve *c, const struct od_objective *f, struct od_buf *ou
 	od_buf_char(out, '\n');
 }
 
+/* The objective's curves, with those of the plain length-normalised DPO at the same beta behind them. */
 static enum od_status
-plot_curve(const struct curve *c, const struct od_objective *f, const char *file, struct od_error *err)
+plot_curve(const struct curve_options *o, const struct od_objective *f, struct od_error *err)
 {
-	const struct od_plot_series lines[3] = {
-		{ NULL, c->margin, c->weight, c->n, OD_PLOT_LINE, 0 },
-		{ NULL, c->margin, c->pull, c->n, OD_PLOT_LINE, 1 },
-		{ NULL, c->margin, c->loss, c->n, OD_PLOT_LINE, 2 }
-	};
-	const struct od_plot_panel panels[3] = {
-		{ .title = "weight", .x_label = "margin", .series = &lines[0], .n_series = 1 },
-		{ .title = "gradient coefficient", .x_label = "margin", .series = &lines[1], .n_series = 1 },
-		{ .title = "loss", .x_label = "margin", .series = &lines[2], .n_series = 1 }
-	};
+	struct curve c = { .n = 0 }, dpo = { .n = 0 };
+	struct od_objective plain = od_objective_default(OD_DPO_LN);
+	enum od_status st = curve_compute(&c, o, *f, PLOT_POINTS, err);
 
-	return od_plot_write(&(struct od_plot){ od_objective_names[f->kind], panels, 3, 3 }, file, err);
+	plain.beta = f->beta;
+	if (st == OD_OK)
+		st = curve_compute(&dpo, o, plain, PLOT_POINTS, err);
+	if (st == OD_OK) {
+		const char *name = od_objective_names[f->kind];
+		const struct od_plot_series lines[3][2] = {
+			{ { name, c.margin, c.weight, c.n, OD_PLOT_LINE, 0 },
+			  { "dpo-ln", dpo.margin, dpo.weight, dpo.n, OD_PLOT_DASHED, 1 } },
+			{ { NULL, c.margin, c.pull, c.n, OD_PLOT_LINE, 0 },
+			  { NULL, dpo.margin, dpo.pull, dpo.n, OD_PLOT_DASHED, 1 } },
+			{ { NULL, c.margin, c.loss, c.n, OD_PLOT_LINE, 0 },
+			  { NULL, dpo.margin, dpo.loss, dpo.n, OD_PLOT_DASHED, 1 } }
+		};
+		const struct od_plot_panel panels[3] = {
+			{ .title = "weight", .x_label = "margin", .series = lines[0], .n_series = 2 },
+			{ .title = "gradient coefficient", .x_label = "margin", .series = lines[1], .n_series = 2 },
+			{ .title = "loss", .x_label = "margin", .series = lines[2], .n_series = 2 }
+		};
+
+		st = od_plot_write(&(struct od_plot){ NULL, panels, 3, 3 }, o->plot, err);
+	}
+	curve_release(&c);
+	curve_release(&dpo);
+	return st;
 }
 
 static enum od_status
@@ -158,7 +178,7 @@ run(const struct curve_options *o, const struct od_objective *f, struct od_error
 		return od_fail(err, OD_EUSAGE, "option '--from' must be less than '--to'");
 	st = od_plot_check(o->plot, err);
 	if (st == OD_OK)
-		st = curve_compute(&c, o, *f, err);
+		st = curve_compute(&c, o, *f, o->points, err);
 	if (st == OD_OK) {
 		if (o->json)
 			put_json(&c, &text);
@@ -167,7 +187,7 @@ run(const struct curve_options *o, const struct od_objective *f, struct od_error
 		st = write_stdout(&text, err);
 	}
 	if (st == OD_OK && o->plot)
-		st = plot_curve(&c, f, o->plot, err);
+		st = plot_curve(o, f, err);
 	od_buf_release(&text);
 	curve_release(&c);
 	return st;
@@ -182,7 +202,7 @@ od_inspect_curve(int argc, char **argv)
 	struct od_objective_options oo = OD_OBJECTIVE_OPTIONS_INIT;
 	struct od_error err = OD_ERROR_INIT;
 	const struct od_opt_group groups[] = {
-		{ "Options", od_common_opts, &o.common, NULL },
+		{ "General", od_common_opts, &o.common, NULL },
 		{ "Curve", curve_opts, &o, NULL },
 		{ "Objective", od_objective_opts, &oo, &oo.given }
 	};

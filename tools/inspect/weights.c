@@ -215,7 +215,7 @@ od_inspect_weights(int argc, char **argv)
 	struct od_record_options select = OD_RECORD_OPTIONS_INIT;
 	struct od_error err = OD_ERROR_INIT;
 	const struct od_opt_group groups[] = {
-		{ "Options", od_common_opts, &o.common, NULL },
+		{ "General", od_common_opts, &o.common, NULL },
 		{ "Output", weights_opts, &o, NULL },
 		{ "Objective", od_objective_opts, &oo, &oo.given },
 		{ "Records", od_record_opts, &select, NULL }

@@ -218,10 +218,12 @@ weights_warn(const struct weights_sample *s, const struct od_objective *o)
 
 /* ---- plot ---------------------------------------------------------------------------------------------------------------- */
 
-/* A histogram as boxes: centres and counts behind one another in xy. */
+/* A histogram as boxes: centres and counts behind one another in xy. Weights lie in 0..1, and boxes stand on 0. */
 static enum od_status
-box_series(const double *x, size_t n, struct od_plot_series *s, double **xy, struct od_error *err)
+box_panel(const double *x, size_t n, const char *title, int colour, struct od_plot_series *s, struct od_plot_panel *p,
+	double **xy, struct od_error *err)
 {
+	double most = 1;
 	struct od_histogram h = OD_HISTOGRAM_INIT;
 	enum od_status st = od_histogram_of(&h, x, n, 24, err);
 
@@ -231,8 +233,11 @@ box_series(const double *x, size_t n, struct od_plot_series *s, double **xy, str
 		for (int i = 0; i < h.n_bins; i++) {
 			(*xy)[i] = (od_histogram_edge(&h, i) + od_histogram_edge(&h, i + 1)) / 2;
 			(*xy)[h.n_bins + i] = (double)h.count[i];
+			most = fmax(most, (double)h.count[i]);
 		}
-		*s = (struct od_plot_series){ NULL, *xy, *xy + h.n_bins, (size_t)h.n_bins, OD_PLOT_BOXES, 0 };
+		*s = (struct od_plot_series){ NULL, *xy, *xy + h.n_bins, (size_t)h.n_bins, OD_PLOT_BOXES, colour };
+		*p = (struct od_plot_panel){ .title = title, .y_label = "pairs", .series = s, .n_series = 1,
+			.fixed_x = true, .x_max = fmax(1, h.hi), .fixed_y = true, .y_max = 1.05 * most };
 	}
 	od_histogram_release(&h);
 	return st;
@@ -247,12 +252,8 @@ weights_plot(const struct weights_sample *s, const char *file, struct od_error *
 	double *xy[3] = { NULL, NULL, NULL };
 	enum od_status st = OD_OK;
 
-	for (int i = 0; i < 3 && st == OD_OK; i++) {
-		st = box_series(s->column[boxes[i]], s->n, &series[i], &xy[i], err);
-		series[i].colour = i;
-		panels[i] = (struct od_plot_panel){ .title = titles[boxes[i]], .x_label = titles[boxes[i]],
-			.y_label = "pairs", .series = &series[i], .n_series = 1 };
-	}
+	for (int i = 0; i < 3 && st == OD_OK; i++)
+		st = box_panel(s->column[boxes[i]], s->n, titles[boxes[i]], i, &series[i], &panels[i], &xy[i], err);
 	if (st == OD_OK) {
 		series[3] = (struct od_plot_series){ NULL, s->column[W_SCORE_GAP], s->column[W_LIKELIHOOD], s->n,
 			OD_PLOT_POINTS, 3 };
