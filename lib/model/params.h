@@ -53,6 +53,11 @@ OD_MUST_CHECK enum od_status od_params_fill(const struct od_params *p, const str
 OD_MUST_CHECK enum od_status od_params_hash(const struct od_params *p, const float *flat, char hex[OD_HASH_HEX],
 	struct od_error *err);
 
+/* The same of a checkpoint's tensors, one at a time, so that a model larger than memory has an identity too. Fails as
+ * od_params_fill does. */
+OD_MUST_CHECK enum od_status od_params_hash_file(const struct od_params *p, const struct od_safetensors *s,
+	char hex[OD_HASH_HEX], struct od_error *err);
+
 /* Writes flat as an image with the table's names; dtype OD_F32, OD_BF16 or OD_F16. */
 OD_MUST_CHECK enum od_status od_params_write(const struct od_params *p, const float *flat, enum od_dtype dtype,
 	struct od_out *out, struct od_error *err);

@@ -19,10 +19,10 @@ od_number_text(char text[OD_NUMBER_TEXT], double v, int digits)
 		snprintf(text, OD_NUMBER_TEXT, "-");
 	else if (v == 0 || (v == round(v) && a < 1e7))
 		snprintf(text, OD_NUMBER_TEXT, "%.0f", v == 0 ? 0.0 : v);
-	else if (a < 1e-4 || a >= pow(10, digits + 3))
+	else if (a < 1e-3 || a >= pow(10, digits + 3))
 		snprintf(text, OD_NUMBER_TEXT, "%.*e", digits > 1 ? digits - 2 : 0, v);
 	else
-		snprintf(text, OD_NUMBER_TEXT, "%.*f", (int)fmax(0, digits - 1 - floor(log10(fmax(a, 0.1)))), v);
+		snprintf(text, OD_NUMBER_TEXT, "%.*f", (int)fmax(0, digits - 1 - floor(log10(fmax(a, 0.01)))), v);
 }
 
 void
