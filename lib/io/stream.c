@@ -120,6 +120,8 @@ fail_archive(struct od_in *in, struct od_error *err)
 		why = "damaged data";
 	if (archive_errno(in->ar) == ENOMEM)
 		return od_fail(err, OD_ENOMEM, "cannot read '%s': %s", in->name, why);
+	if (strstr(why, "No progress is possible"))      /* liblzma's words for it */
+		why = "truncated xz input";
 	return od_fail(err, strcasestr(why, "truncated") ? OD_ETRUNC : OD_EFORMAT, "cannot read '%s': %s", in->name, why);
 }
 
@@ -159,6 +161,8 @@ start_compressed(struct od_in *in, struct od_error *err)
 		in->eof = true;
 	else if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 		return fail_archive(in, err);
+	if (archive_filter_code(in->ar, 0) == ARCHIVE_FILTER_NONE)        /* it would hand us the bytes as they are */
+		return od_fail(err, OD_EFORMAT, "cannot read '%s': the header of the compressed data is damaged", in->name);
 	return OD_OK;
 }
 
