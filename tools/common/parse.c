@@ -129,8 +129,14 @@ print_and_exit(const struct od_opt_set *set, void (*print)(const struct od_opt_s
 	exit(od_cli_end(&none, 0));
 }
 
-/* The operands live as long as the process; kept here so that leak checkers can see that. */
-static const char *const *kept_operands;
+/* The operands live as long as the process. */
+static const char **kept_operands;
+
+static void
+free_operands(void)
+{
+	free(kept_operands);
+}
 
 const char *const *
 od_cli_parse(const struct od_opt_group *groups, size_t n_groups, int argc, char **argv, size_t *n)
@@ -159,6 +165,8 @@ od_cli_parse(const struct od_opt_group *groups, size_t n_groups, int argc, char 
 		print_and_exit(&set, od_opt_print_config);
 	od_cli_set_quiet(p.common->quiet);
 	*n = p.n_operands;
+	if (!kept_operands)
+		atexit(free_operands);
 	kept_operands = p.operands;
 	return kept_operands;
 }
