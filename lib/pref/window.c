@@ -61,6 +61,8 @@ tokenize(struct od_window *w, const struct od_record *rec, const struct od_rules
 
 	if (st == OD_OK)
 		st = od_pair_need_text(p, !w->sft, err);
+	if (st == OD_OK && w->check)
+		st = w->check(w->check_ctx, p, err);
 	if (st == OD_OK)
 		st = od_rules_apply(rules, p, &it->tokens, drop, err);
 	return st;
@@ -80,6 +82,8 @@ take_record(struct od_window *w, struct od_jsonl *in, const struct od_record *re
 	st = tokenize(w, rec, rules, map, &p, it, &drop, err);
 	if (st == OD_EFORMAT)
 		return od_jsonl_reject(in, rec, err);
+	if (st == OD_EMISMATCH)
+		return od_error_prefix(err, "%s:%lld: ", rec->source, (long long)rec->lineno);
 	if (st != OD_OK)
 		return st;
 	w->dropped[drop]++;

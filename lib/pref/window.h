@@ -32,10 +32,15 @@ struct od_window {
 	int64_t dropped[OD_N_DROPS];               /* left out by policy since the start, by reason */
 	int64_t tokens, bytes;
 	size_t cap;
+
+	/* Called, when set, with every record before it is tokenised: for what a tool asks of records beyond their text.
+	 * OD_EFORMAT makes the record a bad one; any other failure ends the reading. */
+	enum od_status (*check)(void *ctx, const struct od_pair *p, struct od_error *err);
+	void *check_ctx;
 };
 
 /* Bounds that keep batches full and memory small. */
-#define OD_WINDOW_INIT { NULL, 0, 256, 65536, (int64_t)64 << 20, false, false, { 0 }, 0, 0, 0 }
+#define OD_WINDOW_INIT { NULL, 0, 256, 65536, (int64_t)64 << 20, false, false, { 0 }, 0, 0, 0, NULL, NULL }
 
 /* Reads records into an emptied window until it is full. OD_EOF when the input is at its end and nothing was read.
  * Unusable records go through od_jsonl_reject. */
