@@ -81,7 +81,7 @@ void od_cli_begin(const struct od_tool *tool, struct od_common_options *c);
 /* Parses argv (GNU style: --name VALUE, --name=VALUE, --, options anywhere). --help, --version and --print-config
  * print to stdout and exit 0 here; a usage error prints one line and exits 2. --config FILE (JSON object with the same
  * names) is applied before the command line. A sub-command, if the tool has them, must already be taken off argv.
- * Returns the operands (argv tail, reordered), their number in *n. */
+ * Returns the operands in order (memory of this module), their number in *n. */
 const char *const *od_cli_parse(const struct od_opt_group *groups, size_t n_groups, int argc, char **argv, size_t *n);
 
 /* End of main: closes stdout and reports a late write error, prints err ("od-ref: ...") when it holds one, maps to the

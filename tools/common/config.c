@@ -78,7 +78,8 @@ set_value(const struct od_opt_set *set, const char *name, const json_t *value, s
 enum od_status
 od_opt_config(const struct od_opt_set *set, const char *path, struct od_error *err)
 {
-	static json_t *kept;             /* options point into its strings until the process ends */
+	static json_t *kept;             /* options point into the strings of all files until the process ends */
+	json_t *config = NULL;
 	enum od_status st;
 	const char *name;
 	json_t *value;
@@ -88,15 +89,19 @@ od_opt_config(const struct od_opt_set *set, const char *path, struct od_error *e
 	st = od_in_slurp(path, CONFIG_MAX, &text, &len, err);
 	if (st != OD_OK)
 		return st;
-	st = od_json_parse(text, len, path, &kept, err);
+	st = od_json_parse(text, len, path, &config, err);
 	free(text);
 	if (st == OD_EFORMAT)
 		st = err->status = OD_EUSAGE;
-	if (st == OD_OK && !json_is_object(kept))
+	if (st == OD_OK && !json_is_object(config))
 		st = od_fail(err, OD_EUSAGE, "%s: the configuration is not a JSON object", path);
+	if (!kept)
+		kept = json_array();
+	if (config && json_array_append_new(kept, config) != 0)
+		st = od_fail_nomem(err, "a configuration", len);
 	if (st != OD_OK)
 		return st;
-	json_object_foreach(kept, name, value) {
+	json_object_foreach(config, name, value) {
 		st = set_value(set, name, value, err);
 		if (st != OD_OK) {
 			od_error_prefix(err, "%s: ", path);

@@ -141,12 +141,14 @@ free_operands(void)
 const char *const *
 od_cli_parse(const struct od_opt_group *groups, size_t n_groups, int argc, char **argv, size_t *n)
 {
+	static const char **kept;        /* the operands live as long as argv */
 	struct od_opt_set set = { groups, n_groups };
 	struct parser p = { .set = &set, .common = find_common(&set), .argc = argc, .argv = argv };
 	struct od_error err = OD_ERROR_INIT;
 	enum od_status st;
 
-	p.operands = calloc((size_t)argc + 1, sizeof *p.operands);
+	free(kept);
+	kept = p.operands = calloc((size_t)argc + 1, sizeof *p.operands);
 	st = p.operands ? walk(&p, &err) : od_fail_nomem(&err, "arguments", 0);
 	if (p.common->help && (st == OD_OK || st == OD_EUSAGE))
 		print_and_exit(&set, od_opt_print_help);
@@ -157,10 +159,8 @@ od_cli_parse(const struct od_opt_group *groups, size_t n_groups, int argc, char 
 	p.store = true;
 	if (st == OD_OK)
 		st = walk(&p, &err);
-	if (st != OD_OK) {
-		free(p.operands);
+	if (st != OD_OK)
 		exit(od_cli_end(&err, 0));
-	}
 	if (p.common->print_config)
 		print_and_exit(&set, od_opt_print_config);
 	od_cli_set_quiet(p.common->quiet);
