@@ -143,7 +143,6 @@ demo-smollm2: deps
 	@$(MAKE) --no-print-directory all
 	@BIN="$(abspath $(BIN))" examples/smollm2/run
 demo: demo-smollm2
-export PAIRS EVAL LIMIT STEPS BATCH LR OUT
 
 # ---- installing ------------------------------------------------------------------------------------------------------
 MAN1 = $(wildcard man/*.1)
