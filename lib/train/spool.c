@@ -1,0 +1,410 @@
+#include "train/spool.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/atomic.h"
+#include "pref/pairstream.h"
+#include "pref/window.h"
+#include "text/chat.h"
+
+/* The spool while it is being written; the writer opens with the first pair, when the reference is known. */
+struct sink {
+	struct od_atomic_file file;
+	struct od_pairstream_writer *writer;
+};
+
+/* ---- the reference ---------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+fail_option(const char *option, const char *theirs, const char *ours, struct od_error *err)
+{
+	return od_fail(err, OD_EMISMATCH, "the reference was made with '--%s %s', this run has '%s'", option, theirs, ours);
+}
+
+static enum od_status
+fail_number(const char *option, int64_t theirs, int64_t ours, struct od_error *err)
+{
+	return od_fail(err, OD_EMISMATCH, "the reference was made with '--%s %lld', this run has '%lld'", option,
+		(long long)theirs, (long long)ours);
+}
+
+/* The first option in which two sets of rules differ. */
+static enum od_status
+compare_rules(const struct od_rules *ours, const char *text, struct od_error *err)
+{
+	const char *chat_ours = ours->chat ? od_chat_name(ours->chat) : "ids", *date = ours->date ? ours->date : "";
+	struct od_rules r = { .tokenizer = NULL };
+	char copy[128], chat[32];
+
+	snprintf(copy, sizeof copy, "%s", text);
+	if (!od_rules_parse(copy, &r, chat))
+		return od_fail(err, OD_EFORMAT, "field 'ref.rules' is not a set of rules: '%s'", text);
+	if (strcmp(chat, chat_ours) != 0)
+		return fail_option("chat-template", chat, chat_ours, err);
+	if (r.header != ours->header)
+		return fail_option("header", od_header_names[r.header], od_header_names[ours->header], err);
+	if (r.truncate != ours->truncate)
+		return fail_option("truncate", od_truncate_names[r.truncate], od_truncate_names[ours->truncate], err);
+	if (r.max_length != ours->max_length)
+		return fail_number("max-length", r.max_length, ours->max_length, err);
+	if (r.max_prompt_length != ours->max_prompt_length)
+		return fail_number("max-prompt-length", r.max_prompt_length, ours->max_prompt_length, err);
+	if (strcmp(r.date ? r.date : "", date) != 0)
+		return fail_option("date", r.date ? r.date : "", date, err);
+	return OD_OK;
+}
+
+static enum od_status
+adopt_rules(struct od_spool *s, const char *text, struct od_error *err)
+{
+	struct od_rules r = { .tokenizer = s->rules.tokenizer, .chat = s->rules.chat };
+	char chat[32];
+
+	snprintf(s->ref_rules, sizeof s->ref_rules, "%s", text);
+	if (!od_rules_parse(s->ref_rules, &r, chat))
+		return od_fail(err, OD_EFORMAT, "field 'ref.rules' is not a set of rules: '%s'", text);
+	r.tokenizer = s->rules.tokenizer;
+	r.chat = s->rules.chat;
+	if (r.tokenizer && strcmp(chat, "ids") != 0) {
+		enum od_status st = od_chat_find(&r.chat, chat, err);
+
+		if (st != OD_OK)
+			return st;
+	}
+	s->rules = r;
+	return OD_OK;
+}
+
+static enum od_status
+first_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err)
+{
+	if (ref->tokenizer[0] && s->tokenizer[0] && strcmp(ref->tokenizer, s->tokenizer) != 0)
+		return od_fail(err, OD_EMISMATCH, "the reference was made with another tokenizer (%.12s..., the model has %.12s...)",
+			ref->tokenizer, s->tokenizer);
+	s->ref = *ref;
+	s->has_ref = true;
+	if (!ref->rules[0])
+		return OD_OK;
+	return s->rules_told ? compare_rules(&s->rules, ref->rules, err) : adopt_rules(s, ref->rules, err);
+}
+
+static enum od_status
+same_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err)
+{
+	if (strcmp(ref->model, s->ref.model) != 0)
+		return od_fail(err, OD_EMISMATCH, "field 'ref.model' differs from that of the records before");
+	if (strcmp(ref->tokenizer, s->ref.tokenizer) != 0)
+		return od_fail(err, OD_EMISMATCH, "field 'ref.tokenizer' differs from that of the records before");
+	if (strcmp(ref->rules, s->ref.rules) != 0)
+		return compare_rules(&s->rules, ref->rules, err);
+	s->other_numerics |= strcmp(ref->numerics, s->ref.numerics) != 0;
+	return OD_OK;
+}
+
+static enum od_status
+take_ref(struct od_spool *s, bool present, const struct od_ref_info *ref, struct od_error *err)
+{
+	if (!present) {
+		s->without_ref++;
+		return OD_OK;
+	}
+	return s->has_ref ? same_ref(s, ref, err) : first_ref(s, ref, err);
+}
+
+/* ---- one pair ----------------------------------------------------------------------------------------------------------- */
+
+static void
+take_scores(struct od_spool *s, double chosen, double rejected)
+{
+	double gap = chosen - rejected;
+
+	if (isnan(gap))
+		return;
+	s->reached_good += chosen >= s->objective->tau_good;
+	s->gap_min = isnan(s->gap_min) || gap < s->gap_min ? gap : s->gap_min;
+	s->gap_max = isnan(s->gap_max) || gap > s->gap_max ? gap : s->gap_max;
+}
+
+static enum od_status
+put(struct od_spool *s, struct sink *out, struct od_token_pair *p, int64_t index, struct od_error *err)
+{
+	char name[32];
+	enum od_status st = OD_OK;
+
+	if (!p->id[0]) {                             /* telemetry and messages need a name */
+		snprintf(name, sizeof name, "#%lld", (long long)index);
+		p->id = name;
+	}
+	if (!out->writer) {
+		struct od_out *o = out->file.out;
+
+		out->file.out = NULL;                    /* the writer owns and closes it */
+		st = od_pairstream_create(&out->writer, o, s->has_ref ? &s->ref : NULL, err);
+	}
+	if (st == OD_OK)
+		st = od_pairstream_put(out->writer, p, err);
+	if (st != OD_OK)
+		return st;
+	take_scores(s, p->score_chosen, p->score_rejected);
+	s->pairs++;
+	if (s->progress)
+		s->progress(s->ctx, s->pairs);
+	return OD_OK;
+}
+
+/* ---- JSONL --------------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+check_fields(const struct od_spool *s, const struct od_pair *p, struct od_error *err)
+{
+	enum od_status st = od_pair_need_text(p, od_objective_needs_rejected(s->objective), err);
+
+	if (st == OD_OK && od_objective_needs_scores(s->objective))
+		st = od_pair_need_scores(p, err);
+	if (st == OD_OK && od_objective_needs_reference(s->objective))
+		st = od_pair_need_reference(p, err);
+	return st;
+}
+
+static enum od_status
+check_count(const char *field, double theirs, int32_t ours, struct od_error *err)
+{
+	if (isnan(theirs) || theirs == ours)
+		return OD_OK;
+	return od_fail(err, OD_EMISMATCH, "field '%s' is %g, but this model's tokens to score are %d: the reference was made "
+		"with another tokenizer or other rules", field, theirs, (int)ours);
+}
+
+/* A reference counts tokens; when its count is not ours, its sums are of something else. */
+static enum od_status
+check_counts(const struct od_spool *s, const struct od_pair *p, const struct od_pair_tokens *t, struct od_error *err)
+{
+	enum od_status st;
+
+	if (!od_objective_needs_reference(s->objective))
+		return OD_OK;
+	st = check_count("chosen_tokens", p->chosen_tokens, t->scored_chosen, err);
+	return st == OD_OK ? check_count("rejected_tokens", p->rejected_tokens, t->scored_rejected, err) : st;
+}
+
+static enum od_status
+tokenize(struct od_spool *s, struct od_pair *p, const struct od_record *rec, struct od_pair_tokens *tokens,
+	enum od_drop *drop, struct od_error *err)
+{
+	enum od_status st = od_pair_read(p, rec, &s->map, err);
+
+	if (st == OD_OK && !od_objective_needs_rejected(s->objective))
+		p->rejected = p->rejected_ids = NULL;
+	if (st == OD_OK)
+		st = check_fields(s, p, err);
+	if (st == OD_OK && od_objective_needs_reference(s->objective))
+		st = take_ref(s, p->has_ref_info, &p->ref, err);
+	return st == OD_OK ? od_rules_apply(&s->rules, p, tokens, drop, err) : st;
+}
+
+static enum od_status
+take_record(struct od_spool *s, struct od_jsonl *in, const struct od_record *rec, struct sink *out,
+	struct od_pair_tokens *tokens, struct od_error *err)
+{
+	enum od_drop drop = OD_KEEP;
+	struct od_token_pair pair;
+	struct od_pair p;
+	enum od_status st = tokenize(s, &p, rec, tokens, &drop, err);
+
+	if (st == OD_OK && drop == OD_KEEP)
+		st = check_counts(s, &p, tokens, err);
+	if (st == OD_EFORMAT)
+		return od_jsonl_reject(in, rec, err);
+	if (st == OD_EMISMATCH)
+		od_error_prefix(err, "%s:%lld: record '%s': ", rec->source, (long long)rec->lineno, rec->id);
+	if (st != OD_OK)
+		return st;
+	s->dropped[drop]++;
+	if (drop != OD_KEEP)
+		return OD_OK;
+	pair = od_token_pair_of(&p, tokens);
+	return put(s, out, &pair, rec->index, err);
+}
+
+/* Takes over 'in'. */
+static enum od_status
+read_jsonl(struct od_spool *s, struct od_jsonl *in, struct sink *out, struct od_error *err)
+{
+	struct od_pair_tokens tokens = OD_PAIR_TOKENS_INIT;
+	struct od_record rec;
+	enum od_status st = OD_OK;
+
+	while (st == OD_OK) {
+		st = od_jsonl_next(in, &rec, err);
+		if (st == OD_OK)
+			st = take_record(s, in, &rec, out, &tokens, err);
+	}
+	s->skipped += od_jsonl_skipped(in);
+	if (s->skipped && !s->first_skip[0])
+		snprintf(s->first_skip, sizeof s->first_skip, "%s", od_jsonl_first_skip(in));
+	od_pair_tokens_release(&tokens);
+	od_jsonl_close(in);
+	return st == OD_EOF ? OD_OK : st;
+}
+
+/* ---- tensor streams ------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+check_numbers(const struct od_spool *s, const struct od_token_pair *p, struct od_error *err)
+{
+	if (od_objective_needs_rejected(s->objective) && p->n_rejected == 0)
+		return od_fail(err, OD_EFORMAT, "it has no rejected response");
+	if (od_objective_needs_scores(s->objective) && isnan(p->score_chosen - p->score_rejected))
+		return od_fail(err, OD_EFORMAT, "its scores are missing");
+	if (od_objective_needs_reference(s->objective) && isnan(p->ref_chosen_logps - p->ref_rejected_logps))
+		return od_fail(err, OD_EFORMAT, "its reference log-probs are missing");
+	if (p->weight < 0)
+		return od_fail(err, OD_EFORMAT, "its weight is negative");
+	return OD_OK;
+}
+
+/* SFT looks at the chosen response alone. */
+static void
+leave_rejected_out(struct od_token_pair *p)
+{
+	p->n_rejected = p->scored_rejected = 0;
+	p->ref_token_logps = NULL;
+}
+
+static enum od_status
+read_tensors(struct od_spool *s, struct od_in *in, struct sink *out, struct od_error *err)
+{
+	struct od_pairstream_reader *r = NULL;
+	struct od_token_pair p;
+	char name[256];
+	int64_t index = 0;
+	enum od_status st;
+
+	snprintf(name, sizeof name, "%s", od_in_name(in));
+	st = od_pairstream_open(&r, in, err);
+	if (st != OD_OK)
+		return st;
+	while ((st = od_pairstream_next(r, &p, err)) == OD_OK) {
+		const struct od_ref_info *ref = od_pairstream_ref(r);
+		int64_t at = index++;
+
+		if (!od_record_selected(s->records, at, p.id, strlen(p.id)))
+			continue;
+		if (s->records->limit >= 0 && s->pairs >= s->records->limit)
+			continue;                            /* read on: the end tells whether the producer was well */
+		st = check_numbers(s, &p, err);
+		if (st == OD_OK && od_objective_needs_reference(s->objective))
+			st = take_ref(s, ref->model[0] || ref->rules[0], ref, err);
+		if (st != OD_OK) {
+			od_error_prefix(err, "%s: pair '%s': ", name, p.id);
+			break;
+		}
+		if (!od_objective_needs_rejected(s->objective))
+			leave_rejected_out(&p);
+		s->dropped[OD_KEEP]++;
+		st = put(s, out, &p, at, err);
+		if (st != OD_OK)
+			break;
+	}
+	od_pairstream_close(r);
+	return st == OD_EOF ? OD_OK : st;
+}
+
+/* ---- which of the two ------------------------------------------------------------------------------------------------------ */
+
+/* A safetensors image begins with the 64-bit length of a header that begins with '{'; a line of JSON cannot. */
+static enum od_status
+is_tensors(struct od_in *in, bool *yes, struct od_error *err)
+{
+	unsigned char head[9];
+	size_t got;
+	enum od_status st = od_in_peek(in, head, sizeof head, &got, err);
+
+	*yes = st == OD_OK && got == sizeof head && head[8] == '{' && head[7] == 0 && head[6] == 0 && head[5] == 0;
+	return st;
+}
+
+static enum od_status
+read_one(struct od_spool *s, const char *name, struct sink *out, struct od_error *err)
+{
+	struct od_jsonl *lines = NULL;
+	struct od_in *in = NULL;
+	bool tensors = false;
+	enum od_status st = od_in_open(&in, name, err);
+
+	if (st == OD_OK)
+		st = is_tensors(in, &tensors, err);
+	if (st != OD_OK) {
+		od_in_close(in);
+		return st;
+	}
+	if (tensors)
+		return read_tensors(s, in, out, err);
+	st = od_jsonl_from(&lines, in, s->records, err);
+	return st == OD_OK ? read_jsonl(s, lines, out, err) : st;
+}
+
+/* Several files are one stream of records; tensor files are told by looking, which only a regular file bears. */
+static enum od_status
+all_tensors(const char *const *names, size_t n, bool *yes, struct od_error *err)
+{
+	*yes = true;
+	for (size_t i = 0; i < n && *yes; i++) {
+		struct od_in *in = NULL;
+		struct stat info;
+		enum od_status st = OD_OK;
+
+		*yes = stat(names[i], &info) == 0 && S_ISREG(info.st_mode);
+		if (*yes)
+			st = od_in_open(&in, names[i], err);
+		if (*yes && st == OD_OK)
+			st = is_tensors(in, yes, err);
+		od_in_close(in);
+		if (st != OD_OK)
+			return st;
+	}
+	return OD_OK;
+}
+
+static enum od_status
+read_all(struct od_spool *s, const char *const *names, size_t n, struct sink *out, struct od_error *err)
+{
+	struct od_jsonl *lines = NULL;
+	bool tensors;
+	enum od_status st;
+
+	if (n <= 1)
+		return read_one(s, n ? names[0] : "-", out, err);
+	st = all_tensors(names, n, &tensors, err);
+	for (size_t i = 0; st == OD_OK && tensors && i < n; i++)
+		st = read_one(s, names[i], out, err);
+	if (st != OD_OK || tensors)
+		return st;
+	st = od_jsonl_open(&lines, names, n, s->records, err);
+	return st == OD_OK ? read_jsonl(s, lines, out, err) : st;
+}
+
+enum od_status
+od_spool_build(struct od_spool *s, const char *path, const char *const *names, size_t n, struct od_error *err)
+{
+	struct sink out = { OD_ATOMIC_FILE_INIT, NULL };
+	enum od_status st, finished;
+
+	s->gap_min = s->gap_max = NAN;
+	st = od_atomic_file_begin(&out.file, path, err);
+	if (st == OD_OK)
+		st = read_all(s, names, n, &out, err);
+	if (st == OD_OK && s->pairs == 0)
+		st = od_fail(err, OD_EFORMAT, "no pairs to train on: all records were left out");
+	finished = od_pairstream_finish(out.writer, st == OD_OK, st == OD_OK ? err : NULL);
+	if (st == OD_OK)
+		st = finished;
+	if (st == OD_OK)
+		st = od_atomic_file_commit(&out.file, err);
+	od_atomic_file_release(&out.file);
+	return st;
+}
