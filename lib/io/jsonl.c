@@ -422,6 +422,12 @@ in_shard(const struct od_record_options *o, int64_t position)
 	return o->n_shards <= 1 || position % o->n_shards == o->shard;
 }
 
+bool
+od_record_selected(const struct od_record_options *o, int64_t position, const char *id, size_t len)
+{
+	return in_shard(o, position) && in_sample(o, id, len);
+}
+
 /* Fills rec from the parsed line; false when the sample leaves it out. */
 static bool
 select_record(struct od_jsonl *r, struct od_record *rec, const char *line, size_t n)

@@ -55,6 +55,10 @@ struct od_record {
 	char id[128];               /* "id" (string or integer) or "prompt_id" as text; "" when there is none */
 };
 
+/* Whether the selection (limit aside) keeps record number 'position' with these identifying bytes: what readers of other
+ * kinds of streams ask, so that every reader means the same by it. */
+bool od_record_selected(const struct od_record_options *o, int64_t position, const char *id, size_t len);
+
 struct od_jsonl;
 
 /* names[n]: sources in order; n = 0 reads standard input. The strings must outlive the reader. */

@@ -276,6 +276,24 @@ leave_rejected_out(struct od_token_pair *p)
 }
 
 static enum od_status
+take_pair(struct od_spool *s, struct od_token_pair *p, const struct od_ref_info *ref, int64_t index, const char *name,
+	struct sink *out, struct od_error *err)
+{
+	enum od_status st = check_numbers(s, p, err);
+
+	if (st == OD_OK && od_objective_needs_reference(s->objective))
+		st = take_ref(s, ref->model[0] || ref->rules[0], ref, err);
+	if (st != OD_OK) {
+		od_error_prefix(err, "%s: pair '%s': ", name, p->id);
+		return st;
+	}
+	if (!od_objective_needs_rejected(s->objective))
+		leave_rejected_out(p);
+	s->dropped[OD_KEEP]++;
+	return put(s, out, p, index, err);
+}
+
+static enum od_status
 read_tensors(struct od_spool *s, struct od_in *in, struct sink *out, struct od_error *err)
 {
 	struct od_pairstream_reader *r = NULL;
@@ -288,27 +306,12 @@ read_tensors(struct od_spool *s, struct od_in *in, struct sink *out, struct od_e
 	st = od_pairstream_open(&r, in, err);
 	if (st != OD_OK)
 		return st;
-	while ((st = od_pairstream_next(r, &p, err)) == OD_OK) {
-		const struct od_ref_info *ref = od_pairstream_ref(r);
+	while (st == OD_OK && (s->records->limit < 0 || s->pairs < s->records->limit)) {
 		int64_t at = index++;
 
-		if (!od_record_selected(s->records, at, p.id, strlen(p.id)))
-			continue;
-		if (s->records->limit >= 0 && s->pairs >= s->records->limit)
-			continue;                            /* read on: the end tells whether the producer was well */
-		st = check_numbers(s, &p, err);
-		if (st == OD_OK && od_objective_needs_reference(s->objective))
-			st = take_ref(s, ref->model[0] || ref->rules[0], ref, err);
-		if (st != OD_OK) {
-			od_error_prefix(err, "%s: pair '%s': ", name, p.id);
-			break;
-		}
-		if (!od_objective_needs_rejected(s->objective))
-			leave_rejected_out(&p);
-		s->dropped[OD_KEEP]++;
-		st = put(s, out, &p, at, err);
-		if (st != OD_OK)
-			break;
+		st = od_pairstream_next(r, &p, err);
+		if (st == OD_OK && od_record_selected(s->records, at, p.id, strlen(p.id)))
+			st = take_pair(s, &p, od_pairstream_ref(r), at, name, out, err);
 	}
 	od_pairstream_close(r);
 	return st == OD_EOF ? OD_OK : st;

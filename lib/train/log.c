@@ -1,0 +1,108 @@
+/* log.c -- the run's own logs and the user's copies of them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/atomic.h"
+#include "io/stream.h"
+#include "train/log.h"
+
+/* A copy in a regular file is brought to the length of the log, whatever an earlier attempt left in it; a pipe or a
+ * terminal just goes on. */
+static enum od_status
+open_copy(struct od_log *l, const char *name, struct od_error *err)
+{
+	char buf[65536];
+	struct stat info;
+	ssize_t n;
+	int from;
+	enum od_status st = OD_OK;
+
+	l->copy_name = name;
+	if (strcmp(name, "-") == 0) {
+		l->copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		return l->copy < 0 ? od_fail_sys(err, errno, "cannot write '<stdout>'") : OD_OK;
+	}
+	l->copy = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (l->copy < 0 || fstat(l->copy, &info) < 0)
+		return od_fail_sys(err, errno, "cannot create '%s'", name);
+	if (!S_ISREG(info.st_mode))
+		return OD_OK;
+	if (ftruncate(l->copy, 0) < 0)
+		return od_fail_sys(err, errno, "cannot truncate '%s'", name);
+	from = open(l->path, O_RDONLY | O_CLOEXEC);
+	if (from < 0)
+		return od_fail_sys(err, errno, "cannot open '%s'", l->path);
+	while (st == OD_OK && (n = read(from, buf, sizeof buf)) > 0)
+		st = od_write_all(l->copy, buf, (size_t)n, name, err);
+	close(from);
+	return st;
+}
+
+enum od_status
+od_log_open(struct od_log *l, const char *dir, const char *name, int64_t bytes, const char *copy, struct od_error *err)
+{
+	struct stat info;
+
+	*l = (struct od_log){ .fd = -1, .copy = -1, .bytes = bytes };
+	l->path = od_path_join(dir, name);
+	if (!l->path)
+		return od_fail_nomem(err, "a path", strlen(dir));
+	l->fd = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (l->fd < 0 || fstat(l->fd, &info) < 0)
+		return od_fail_sys(err, errno, "cannot create '%s'", l->path);
+	if (info.st_size < bytes)
+		return od_fail(err, OD_ETRUNC, "%s: the log has %lld bytes, the checkpoint was made at %lld", l->path,
+			(long long)info.st_size, (long long)bytes);
+	if (ftruncate(l->fd, bytes) < 0)
+		return od_fail_sys(err, errno, "cannot truncate '%s'", l->path);
+	return copy ? open_copy(l, copy, err) : OD_OK;
+}
+
+enum od_status
+od_log_write(struct od_log *l, const struct od_buf *b, bool *reader_left, struct od_error *err)
+{
+	enum od_status st;
+
+	*reader_left = false;
+	if (!od_buf_ok(b))
+		return od_fail_nomem(err, "a log", b->len);
+	st = od_write_all(l->fd, b->data, b->len, l->path, err);
+	if (st != OD_OK)
+		return st;
+	l->bytes += (int64_t)b->len;
+	if (l->copy < 0 || l->copy_broken)
+		return OD_OK;
+	st = od_write_all(l->copy, b->data, b->len, l->copy_name, err);
+	if (st == OD_ESYS && err && err->sys == EPIPE) {
+		l->copy_broken = *reader_left = true;
+		*err = (struct od_error)OD_ERROR_INIT;
+		return OD_OK;
+	}
+	return st;
+}
+
+enum od_status
+od_log_sync(const struct od_log *l, struct od_error *err)
+{
+	return fsync(l->fd) < 0 ? od_fail_sys(err, errno, "cannot sync '%s'", l->path) : OD_OK;
+}
+
+enum od_status
+od_log_close(struct od_log *l, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	if (l->path && l->fd >= 0 && close(l->fd) < 0)
+		st = od_fail_sys(err, errno, "cannot write '%s'", l->path);
+	if (l->path && l->copy >= 0 && close(l->copy) < 0 && st == OD_OK)
+		st = od_fail_sys(err, errno, "cannot write '%s'", l->copy_name);
+	free(l->path);
+	*l = (struct od_log){ .fd = -1, .copy = -1 };
+	return st;
+}

@@ -1,0 +1,320 @@
+#include "train/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/atomic.h"
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* OUT.run/step-N, malloc'd. */
+static char *
+step_dir(const struct od_run_options *opt, int64_t step)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "step-%lld", (long long)step);
+	return od_path_join(opt->dir, name);
+}
+
+enum od_status
+od_run_open(struct od_run *r, struct od_error *err)
+{
+	const struct od_run_options *o = r->opt;
+	enum od_status st;
+
+	r->saved_at = now();
+	r->metrics = r->telemetry = (struct od_log){ .fd = -1, .copy = -1 };
+	st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_bytes, o->metrics, err);
+	if (st == OD_OK)
+		st = od_log_open(&r->telemetry, o->dir, "telemetry.jsonl", r->state.telemetry_bytes, o->telemetry, err);
+	return st;
+}
+
+void
+od_run_close(struct od_run *r)
+{
+	od_log_close(&r->metrics, NULL);
+	od_log_close(&r->telemetry, NULL);
+}
+
+static enum od_status
+append(struct od_run *r, struct od_log *log, const struct od_buf *b, struct od_error *err)
+{
+	struct od_error local = OD_ERROR_INIT;
+	bool left;
+	char text[256];
+	enum od_status st = od_log_write(log, b, &left, &local);
+
+	if (left && r->warn) {
+		snprintf(text, sizeof text, "the reader of '%s' has gone; '%s' goes on", log->copy_name, log->path);
+		r->warn(r->ctx, text);
+	}
+	if (st != OD_OK && err)
+		*err = local;
+	return st;
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+remove_step(const struct od_run_options *opt, int64_t step, struct od_error *err)
+{
+	char *dir = step_dir(opt, step);
+	enum od_status st = dir ? od_remove_tree(dir, err) : od_fail_nomem(err, "a path", 0);
+
+	free(dir);
+	return st;
+}
+
+/* Removes all but the newest 'keep' checkpoints and the best one. */
+static enum od_status
+prune(const struct od_run_options *opt, int64_t keep, int64_t best, struct od_error *err)
+{
+	int64_t *steps = NULL;
+	size_t n = 0;
+	enum od_status st = od_checkpoint_list(opt->dir, &steps, &n, err);
+
+	for (size_t i = 0; st == OD_OK && i < n; i++)
+		if ((int64_t)(n - i) > keep && !(opt->keep_best && steps[i] == best))
+			st = remove_step(opt, steps[i], err);
+	free(steps);
+	return st;
+}
+
+static enum od_status
+save(struct od_run *r, struct od_error *err)
+{
+	char *dir = step_dir(r->opt, r->trainer->step);
+	enum od_status st = dir ? od_log_sync(&r->metrics, err) : od_fail_nomem(err, "a path", 0);
+
+	if (st == OD_OK)
+		st = od_log_sync(&r->telemetry, err);
+	if (st == OD_OK) {
+		r->state.step = r->trainer->step;
+		r->state.metrics_bytes = r->metrics.bytes;
+		r->state.telemetry_bytes = r->telemetry.bytes;
+		st = od_checkpoint_save(r->trainer, &r->state, r->opt->start, dir, err);
+	}
+	if (st == OD_OK)
+		st = prune(r->opt, r->opt->keep > 0 ? r->opt->keep : 1, r->state.best_step, err);
+	r->saved_step = r->trainer->step;
+	r->saved_at = now();
+	free(dir);
+	return st;
+}
+
+static bool
+save_is_due(const struct od_run *r)
+{
+	int64_t step = r->trainer->step;
+
+	if (step == r->saved_step)
+		return false;
+	if (r->opt->save_every > 0)
+		return step % r->opt->save_every == 0;
+	return now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
+}
+
+/* ---- held-out pairs -------------------------------------------------------------------------------------------------------- */
+
+static bool
+eval_is_due(const struct od_run *r)
+{
+	int64_t step = r->trainer->step, total = r->trainer->schedule.total;
+
+	if (!r->held_out || r->state.evaluated == step)
+		return false;
+	return step == 0 || step == total || (r->opt->eval_every > 0 && step % r->opt->eval_every == 0);
+}
+
+/* *best says whether this loss is the lowest so far. */
+static void
+judge(struct od_run *r, double loss, bool *best)
+{
+	*best = r->state.best_step < 0 || loss < r->state.best_loss;
+	r->state.evaluated = r->trainer->step;
+	if (*best) {
+		r->state.best_step = r->trainer->step;
+		r->state.best_loss = loss;
+		r->state.bad_evals = 0;
+	} else {
+		r->state.bad_evals++;
+	}
+	r->stopped_early = r->opt->patience > 0 && r->state.bad_evals >= r->opt->patience;
+}
+
+static enum od_status
+evaluate(struct od_run *r, struct od_error *err)
+{
+	struct od_buf line = OD_BUF_INIT;
+	double start = now();
+	bool best = false;
+	enum od_status st = od_trainer_evaluate(r->trainer, r->held_out, &r->last_eval, err);
+
+	if (st == OD_OK && !isfinite(r->last_eval.loss))
+		st = od_fail(err, OD_ENUMERIC, "the held-out loss after update %lld is not finite", (long long)r->trainer->step);
+	if (st == OD_OK) {
+		od_metrics_eval(&line, r->trainer->step, &r->last_eval, now() - start);
+		st = append(r, &r->metrics, &line, err);
+	}
+	if (st == OD_OK) {
+		judge(r, r->last_eval.loss, &best);
+		if (r->evaluated)
+			r->evaluated(r->ctx, r->trainer->step, &r->last_eval);
+		if (best && r->opt->keep_best && r->trainer->step > 0)
+			st = save(r, err);
+	}
+	od_buf_release(&line);
+	return st;
+}
+
+/* ---- the loop ----------------------------------------------------------------------------------------------------------------- */
+
+/* One update and its lines in the logs. Lines are written after the weights changed: an update that was interrupted
+ * leaves none. */
+static enum od_status
+one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, struct od_error *err)
+{
+	struct od_step_metrics m;
+	double start = now();
+	enum od_status st;
+
+	od_buf_clear(metrics);
+	od_buf_clear(telemetry);
+	st = od_trainer_gradient(r->trainer, &m, telemetry, err);
+	if (st == OD_OK)
+		st = od_trainer_update(r->trainer, &m, err);
+	if (st != OD_OK)
+		return st;
+	m.seconds = now() - start;
+	m.peak_flops = r->opt->peak_flops;
+	od_metrics_step(metrics, &m);
+	st = append(r, &r->telemetry, telemetry, err);
+	if (st == OD_OK)
+		st = append(r, &r->metrics, metrics, err);
+	if (st == OD_OK && r->progress)
+		r->progress(r->ctx, &m, r->trainer->schedule.total);
+	return st;
+}
+
+/* Evaluation and checkpoint at the present step, where due. */
+static enum od_status
+between_updates(struct od_run *r, struct od_error *err)
+{
+	enum od_status st = eval_is_due(r) ? evaluate(r, err) : OD_OK;
+
+	if (st == OD_OK && save_is_due(r) && r->trainer->step > 0)
+		st = save(r, err);
+	return st;
+}
+
+enum od_status
+od_run_train(struct od_run *r, struct od_error *err)
+{
+	struct od_buf metrics = OD_BUF_INIT, telemetry = OD_BUF_INIT;
+	enum od_status st = between_updates(r, err);
+
+	while (st == OD_OK && !r->stopped_early && r->trainer->step < r->trainer->schedule.total) {
+		st = one_update(r, &metrics, &telemetry, err);
+		if (st == OD_OK)
+			st = between_updates(r, err);
+	}
+	if ((st == OD_EINTERRUPT || st == OD_ENUMERIC) && r->trainer->step > 0 && r->saved_step != r->trainer->step)
+		if (save(r, NULL) != OD_OK && r->warn)
+			r->warn(r->ctx, "the state could not be saved");
+	od_buf_release(&metrics);
+	od_buf_release(&telemetry);
+	return st;
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+write_about(const char *dir, const json_t *about, struct od_error *err)
+{
+	char *path = od_path_join(dir, "od-train.json");
+	char *text = json_dumps(about, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+	enum od_status st = path && text ? od_atomic_write(path, text, strlen(text), err)
+		: od_fail_nomem(err, "od-train.json", 0);
+
+	free(path);
+	free(text);
+	return st;
+}
+
+/* With keep_best the weights of the best checkpoint take the place of the last ones. */
+static enum od_status
+take_best(struct od_run *r, const char *dir, struct od_error *err)
+{
+	char *best = step_dir(r->opt, r->state.best_step);
+	char *from = best ? od_path_join(best, "model.safetensors") : NULL, *to = od_path_join(dir, "model.safetensors");
+	enum od_status st = from && to ? od_copy_file(from, to, err) : od_fail_nomem(err, "a path", 0);
+
+	free(best);
+	free(from);
+	free(to);
+	return st;
+}
+
+enum od_status
+od_run_finish(struct od_run *r, json_t *about, struct od_error *err)
+{
+	struct od_atomic_dir tmp = OD_ATOMIC_DIR_INIT;
+	bool best = r->opt->keep_best && r->state.best_step > 0 && r->state.best_step != r->trainer->step;
+	enum od_status st = od_log_sync(&r->metrics, err);
+
+	json_object_set_new(about, "result_step", json_integer(best ? r->state.best_step : r->trainer->step));
+	if (st == OD_OK)
+		st = od_log_sync(&r->telemetry, err);
+	if (st == OD_OK)
+		st = od_atomic_dir_begin(&tmp, r->opt->out, err);
+	if (st == OD_OK)
+		st = od_checkpoint_write_model(r->trainer->model, r->opt->start, tmp.temp, err);
+	if (st == OD_OK && best)
+		st = take_best(r, tmp.temp, err);
+	if (st == OD_OK)
+		st = write_about(tmp.temp, about, err);
+	if (st == OD_OK)
+		st = od_atomic_dir_commit(&tmp, r->opt->force, err);
+	if (st != OD_OK)
+		od_error_prefix(err, "cannot write the result '%s': ", r->opt->out);
+	od_atomic_dir_release(&tmp);
+	return st == OD_OK ? od_run_sweep(r->opt, err) : st;
+}
+
+static enum od_status
+remove_file(const char *dir, const char *name, struct od_error *err)
+{
+	char *path = od_path_join(dir, name);
+	enum od_status st = path ? od_remove_tree(path, err) : od_fail_nomem(err, "a path", 0);
+
+	free(path);
+	return st;
+}
+
+enum od_status
+od_run_sweep(const struct od_run_options *opt, struct od_error *err)
+{
+	enum od_status st = remove_file(opt->dir, "spool.pairs", err);
+
+	if (st == OD_OK)
+		st = remove_file(opt->dir, "eval.pairs", err);
+	/* Checkpoints nobody asked for were there for a resume alone. */
+	if (st == OD_OK && opt->save_every <= 0)
+		st = prune(opt, 0, -1, err);
+	return st;
+}
