@@ -30,6 +30,12 @@ step_dir(const struct od_run_options *opt, int64_t step)
 	return od_path_join(opt->dir, name);
 }
 
+static bool
+out_of_patience(const struct od_run *r)
+{
+	return r->opt->patience > 0 && r->state.bad_evals >= r->opt->patience;
+}
+
 enum od_status
 od_run_open(struct od_run *r, struct od_error *err)
 {
@@ -37,6 +43,7 @@ od_run_open(struct od_run *r, struct od_error *err)
 	enum od_status st;
 
 	r->saved_at = now();
+	r->stopped_early = out_of_patience(r);
 	r->metrics = r->telemetry = (struct od_log){ .fd = -1, .copy = -1 };
 	st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_bytes, o->metrics, err);
 	if (st == OD_OK)
@@ -141,12 +148,14 @@ eval_is_due(const struct od_run *r)
 	return step == 0 || step == total || (r->opt->eval_every > 0 && step % r->opt->eval_every == 0);
 }
 
-/* *best says whether this loss is the lowest so far. */
+/* *best says whether this loss is the lowest so far. The start model does not compete. */
 static void
 judge(struct od_run *r, double loss, bool *best)
 {
-	*best = r->state.best_step < 0 || loss < r->state.best_loss;
 	r->state.evaluated = r->trainer->step;
+	*best = r->trainer->step > 0 && (r->state.best_step < 0 || loss < r->state.best_loss);
+	if (r->trainer->step == 0)
+		return;
 	if (*best) {
 		r->state.best_step = r->trainer->step;
 		r->state.best_loss = loss;
@@ -154,7 +163,7 @@ judge(struct od_run *r, double loss, bool *best)
 	} else {
 		r->state.bad_evals++;
 	}
-	r->stopped_early = r->opt->patience > 0 && r->state.bad_evals >= r->opt->patience;
+	r->stopped_early = out_of_patience(r);
 }
 
 static enum od_status
@@ -175,7 +184,7 @@ evaluate(struct od_run *r, struct od_error *err)
 		judge(r, r->last_eval.loss, &best);
 		if (r->evaluated)
 			r->evaluated(r->ctx, r->trainer->step, &r->last_eval);
-		if (best && r->opt->keep_best && r->trainer->step > 0)
+		if (best && r->opt->keep_best)
 			st = save(r, err);
 	}
 	od_buf_release(&line);
@@ -274,7 +283,7 @@ enum od_status
 od_run_finish(struct od_run *r, json_t *about, struct od_error *err)
 {
 	struct od_atomic_dir tmp = OD_ATOMIC_DIR_INIT;
-	bool best = r->opt->keep_best && r->state.best_step > 0 && r->state.best_step != r->trainer->step;
+	bool best = r->opt->keep_best && r->state.best_step >= 0 && r->state.best_step != r->trainer->step;
 	enum od_status st = od_log_sync(&r->metrics, err);
 
 	json_object_set_new(about, "result_step", json_integer(best ? r->state.best_step : r->trainer->step));

@@ -42,7 +42,7 @@ struct od_run {
 	const struct od_pairfile *held_out;        /* NULL: none */
 	struct od_run_state state;
 	struct od_log metrics, telemetry;
-	struct od_tally last_eval;                 /* of state.evaluated */
+	struct od_tally last_eval;                 /* the latest of this process */
 	bool stopped_early;
 	double saved_at;                           /* clock of the last checkpoint */
 	int64_t saved_step;                        /* step of the newest checkpoint on disk, -1: none */
