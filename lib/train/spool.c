@@ -117,18 +117,6 @@ take_ref(struct od_spool *s, bool present, const struct od_ref_info *ref, struct
 
 /* ---- one pair ----------------------------------------------------------------------------------------------------------- */
 
-static void
-take_scores(struct od_spool *s, double chosen, double rejected)
-{
-	double gap = chosen - rejected;
-
-	if (isnan(gap))
-		return;
-	s->reached_good += chosen >= s->objective->tau_good;
-	s->gap_min = isnan(s->gap_min) || gap < s->gap_min ? gap : s->gap_min;
-	s->gap_max = isnan(s->gap_max) || gap > s->gap_max ? gap : s->gap_max;
-}
-
 static enum od_status
 put(struct od_spool *s, struct sink *out, struct od_token_pair *p, int64_t index, struct od_error *err)
 {
@@ -149,7 +137,7 @@ put(struct od_spool *s, struct sink *out, struct od_token_pair *p, int64_t index
 		st = od_pairstream_put(out->writer, p, err);
 	if (st != OD_OK)
 		return st;
-	take_scores(s, p->score_chosen, p->score_rejected);
+	od_quality_add(&s->quality, s->objective, p->score_chosen, p->score_rejected);
 	s->pairs++;
 	if (s->progress)
 		s->progress(s->ctx, s->pairs);
@@ -397,7 +385,7 @@ od_spool_build(struct od_spool *s, const char *path, const char *const *names, s
 	struct sink out = { OD_ATOMIC_FILE_INIT, NULL };
 	enum od_status st, finished;
 
-	s->gap_min = s->gap_max = NAN;
+	s->quality = (struct od_quality)OD_QUALITY_INIT;
 	st = od_atomic_file_begin(&out.file, path, err);
 	if (st == OD_OK)
 		st = read_all(s, names, n, &out, err);

@@ -12,6 +12,7 @@
 #include "io/jsonl.h"
 #include "pref/objective.h"
 #include "pref/pair.h"
+#include "pref/quality.h"
 #include "pref/rules.h"
 
 struct od_spool {
@@ -28,8 +29,7 @@ struct od_spool {
 	/* out */
 	int64_t pairs, skipped, without_ref;
 	int64_t dropped[OD_N_DROPS];               /* by policy; [OD_KEEP] is 'pairs' */
-	int64_t reached_good;                      /* pairs with score_chosen >= tau_good */
-	double gap_min, gap_max;                   /* of score_chosen - score_rejected; NaN without scores */
+	struct od_quality quality;                 /* do the scores fit the objective? */
 	bool other_numerics;                       /* not all references were made with the same numerics */
 	bool has_ref;
 	struct od_ref_info ref;                    /* of the pairs, as far as they say */

@@ -1,0 +1,55 @@
+#include "train/identity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pref/logps.h"
+
+static void
+note_diff(struct od_identity *id, const char *name, double a, double b)
+{
+	double diff = fabs(a - b);
+
+	if (!(diff > id->max_diff))
+		return;
+	id->max_diff = diff;
+	snprintf(id->worst, sizeof id->worst, "%s", name);
+}
+
+static void
+compare(const struct od_trainer *t, const struct od_token_pair *p, const struct od_pair_logps *l, struct od_identity *id)
+{
+	struct od_pair_quantities q = od_quantities(p, l->chosen, l->rejected), same = q;
+	double n = (double)id->pairs;
+
+	note_diff(id, p->id, l->chosen, p->ref_chosen_logps);
+	note_diff(id, p->id, l->rejected, p->ref_rejected_logps);
+	same.logp_chosen = q.ref_chosen;
+	same.logp_rejected = q.ref_rejected;
+	id->loss += od_objective_eval(&t->set.objective, &q).loss / n;
+	id->expected += od_objective_eval(&t->set.objective, &same).loss / n;
+}
+
+enum od_status
+od_identity_check(struct od_trainer *t, struct od_identity *id, struct od_error *err)
+{
+	struct od_token_pair p[OD_IDENTITY_PAIRS];
+	struct od_pair_logps l[OD_IDENTITY_PAIRS];
+	int64_t n = t->order.n < OD_IDENTITY_PAIRS ? t->order.n : OD_IDENTITY_PAIRS;
+	enum od_status st;
+
+	memset(id, 0, sizeof *id);
+	memset(l, 0, sizeof l);
+	if (!od_objective_needs_reference(&t->set.objective))
+		return OD_OK;
+	for (int64_t i = 0; i < n; i++)
+		od_pairfile_get(t->order.pairs, i, &p[i]);
+	st = od_logps_compute(t->engine, p, n, t->set.micro_tokens, l, NULL, NULL, err);
+	if (st != OD_OK)
+		return st;
+	id->pairs = n;
+	for (int64_t i = 0; i < n; i++)
+		compare(t, &p[i], &l[i], id);
+	return OD_OK;
+}

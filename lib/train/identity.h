@@ -1,0 +1,30 @@
+/* identity.h -- the start-up self-test: a policy that starts as the reference must give the reference's log-probs.
+ *
+ * Then z = 0 for every pair, the gate's first condition is a tie, and Omni-DPO's loss is mean(w_qual * w_perf) * ln 2
+ * (w_qual and w_perf 1 where switched off). A stream scored by another model, tokenizer or set of rules, or shuffled
+ * against its numbers, fails here and not after a day of training.
+ */
+#ifndef OD_TRAIN_IDENTITY_H
+#define OD_TRAIN_IDENTITY_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "train/trainer.h"
+
+struct od_identity {
+	int64_t pairs;                             /* compared: the first of the data */
+	double max_diff;                           /* largest difference of a summed log-prob */
+	char worst[128];                           /* the pair that has it */
+	double loss, expected;                     /* over these pairs: computed, and with the policy = reference */
+};
+
+#define OD_IDENTITY_PAIRS 8
+/* What printing and reading back may cost a sum of log-probs; another model or tokenisation is off by far more. */
+#define OD_IDENTITY_TOLERANCE 1e-4
+
+/* Computes log-probs of the first pairs under the trainer's present weights and compares. Objectives without a
+ * reference compare nothing (pairs = 0). */
+OD_MUST_CHECK enum od_status od_identity_check(struct od_trainer *t, struct od_identity *id, struct od_error *err);
+
+#endif

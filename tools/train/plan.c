@@ -1,0 +1,160 @@
+/* plan.c -- what a run will do and need, before it does. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/num.h"
+#include "io/stream.h"
+#include "train/train.h"
+
+int64_t
+train_eval_tokens(const struct train *t)
+{
+	struct od_token_pair p;
+	int64_t most = t->held_out ? t->o->set.micro_tokens : 0;
+
+	for (int64_t i = 0; t->held_out && i < od_pairfile_count(t->held_out); i++) {
+		int64_t n;
+
+		od_pairfile_get(t->held_out, i, &p);
+		n = (int64_t)p.n_prompt + p.n_chosen + p.n_rejected;
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
+static double
+larger(int64_t a, int64_t b)
+{
+	return (double)(a > b ? a : b);
+}
+
+static void
+count_tokens(const struct od_order *order, struct train_plan *p)
+{
+	struct od_token_pair pair;
+
+	for (int64_t i = 0; i < order->n; i++) {
+		od_pairfile_get(order->pairs, i, &pair);
+		p->tokens += order->size[i].tokens;
+		p->scored_tokens += order->size[i].entries;
+		p->flat_tokens += pair.n_prompt * (pair.n_rejected ? 2 : 1) + pair.n_chosen + pair.n_rejected;
+	}
+}
+
+void
+train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
+{
+	int64_t eval = train_eval_tokens(t);
+
+	*p = (struct train_plan){ .pairs = order->n, .held_out = t->held_out ? od_pairfile_count(t->held_out) : 0 };
+	p->schedule = od_train_schedule(&t->o->set, order);
+	od_order_peak(order, 0, p->schedule.total, t->o->set.micro_tokens, &p->micro);
+	count_tokens(order, p);
+	p->weights = p->gradients = 4 * (double)t->start.model.params.total;
+	p->moments = 2 * p->weights;
+	p->activations = (double)od_engine_bytes(&t->start.model, true, (int64_t)larger(p->micro.tokens, eval),
+		(int64_t)larger(p->micro.rows, eval));
+	p->index = (double)(p->pairs * (8 + 8 + (int64_t)sizeof(struct od_pair_size)) + p->held_out * 8);
+	p->peak = p->weights + p->gradients + p->moments + p->activations + p->index;
+	p->available = train_available_memory();
+}
+
+static void
+print_bytes(const char *what, double bytes)
+{
+	char text[OD_NUM_TEXT];
+
+	od_num_human_bytes(text, bytes);
+	printf("  %-16s %s\n", what, text);
+}
+
+void
+train_print_plan(const struct train *t, const struct train_plan *p)
+{
+	const struct od_train_settings *s = &t->o->set;
+
+	printf("pairs              %lld training, %lld held out\n", (long long)p->pairs, (long long)p->held_out);
+	for (int d = OD_KEEP + 1; d < OD_N_DROPS; d++)
+		if (t->spool.dropped[d])
+			printf("left out           %lld %s\n", (long long)t->spool.dropped[d], od_drop_names[d]);
+	printf("tokens             %lld an epoch (%lld counting prompts twice), %lld scored\n", (long long)p->tokens,
+		(long long)p->flat_tokens, (long long)p->scored_tokens);
+	printf("updates            %lld of up to %lld pairs, %lld to warm up, %s from %g\n", (long long)p->schedule.total,
+		(long long)s->batch, (long long)p->schedule.warmup, od_decay_names[s->decay], s->lr);
+	printf("micro-batches      %lld in all, up to %lld tokens\n", (long long)p->micro.count, (long long)p->micro.tokens);
+	printf("memory\n");
+	print_bytes("weights", p->weights);
+	print_bytes("gradients", p->gradients);
+	print_bytes("moments", p->moments);
+	print_bytes("activations", p->activations);
+	print_bytes("index of pairs", p->index);
+	print_bytes("peak", p->peak);
+	if (p->available > 0)
+		print_bytes("available", p->available);
+}
+
+/* A number after 'key' in a small text file of the kernel, times 'unit'; -1 when there is none. */
+static double
+kernel_number(const char *path, const char *key, double unit)
+{
+	char *text = NULL, *at;
+	size_t len;
+	double v = -1;
+
+	if (od_in_slurp(path, 1 << 20, &text, &len, NULL) != OD_OK)
+		return -1;
+	at = strstr(text, key);
+	if (at) {
+		char *end;
+		long long n;
+
+		at += strlen(key);
+		n = strtoll(at, &end, 10);
+		v = end > at ? (double)n * unit : -1;
+	}
+	free(text);
+	return v;
+}
+
+static double
+smaller(double a, double b)
+{
+	return b >= 0 && (a == 0 || b < a) ? b : a;
+}
+
+/* What can still be allocated: the machine's free memory, and what limits on this process or its container leave. */
+double
+train_available_memory(void)
+{
+	double free_memory = kernel_number("/proc/meminfo", "MemAvailable:", 1024);
+	double most = free_memory > 0 ? free_memory : 0;
+	double limit = kernel_number("/sys/fs/cgroup/memory.max", "", 1);
+	double used = kernel_number("/sys/fs/cgroup/memory.current", "", 1);
+	double cache = kernel_number("/sys/fs/cgroup/memory.stat", "inactive_file ", 1);
+	struct rlimit address;
+
+	if (limit > 0 && used >= 0)
+		most = smaller(most, limit - used + (cache > 0 ? cache : 0) > 0 ? limit - used + (cache > 0 ? cache : 0) : 0);
+	if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY) {
+		double mine = kernel_number("/proc/self/status", "VmSize:", 1024);
+
+		most = smaller(most, (double)address.rlim_cur > mine ? (double)address.rlim_cur - mine : 0);
+	}
+	return most;
+}
+
+enum od_status
+train_check_memory(double peak, const char *hint, struct od_error *err)
+{
+	char need[OD_NUM_TEXT], have[OD_NUM_TEXT];
+	double available = train_available_memory();
+
+	if (available <= 0 || peak <= available)
+		return OD_OK;
+	od_num_human_bytes(need, peak);
+	od_num_human_bytes(have, available);
+	return od_fail(err, OD_ENOMEM, "not enough memory: the planned peak is %s, available are %s%s", need, have, hint);
+}

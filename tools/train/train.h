@@ -1,0 +1,95 @@
+/* train.h -- the parts of od-train: options.c (tables, recipe), data.c (input to spool), plan.c (sizes and memory),
+ * about.c (run.json and od-train.json), od-train.c (the order of things). */
+#ifndef OD_TOOLS_TRAIN_H
+#define OD_TOOLS_TRAIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "common/cli.h"
+#include "common/objective_opts.h"
+#include "common/rules_opts.h"
+#include "text/tokenizer.h"
+#include "train/run.h"
+#include "train/spool.h"
+
+struct train_options {
+	struct od_common_options common;
+	struct od_record_options records;
+	struct od_rules_options rules;
+	struct od_objective_options objective;
+	struct od_train_settings set;
+	struct od_run_options run;                 /* out, metrics, telemetry, eval_every, ... */
+	const char *model, *eval, *dump_grad;
+	const char *fields[3];                     /* prompt, chosen, rejected */
+	int64_t seed;
+	int sft_norm;
+	double peak_tflops;
+	bool resume, dry_run;
+	uint64_t given;                            /* of the optimiser's group */
+	const struct od_recipe *recipe;            /* NULL: none */
+};
+
+/* Defaults, the command line, --config; then the recipe for what was left open. Exits as od_cli_parse does. */
+OD_MUST_CHECK enum od_status train_options_parse(struct train_options *o, int argc, char **argv,
+	const char *const **files, size_t *n_files, struct od_error *err);
+
+/* The model as far as it can be known without loading it. */
+struct train_model {
+	struct od_model model;                     /* config and params; no weights until od_model_open */
+	struct od_tokenizer *tokenizer;            /* NULL: the directory has none */
+};
+
+/* Everything one run has open. */
+struct train {
+	struct train_options *o;
+	int argc;
+	char **argv;
+	const char *const *files;
+	size_t n_files;
+
+	char *dir;                                 /* OUT.run, or a temporary directory */
+	int lock;                                  /* on dir; -1: none */
+	bool scratch;                              /* dir goes when we end, whatever happens */
+	bool resumable;                            /* dir holds a run.json: it stays when we fail */
+
+	struct train_model start;
+	struct od_backend *be;
+	struct od_model model;                     /* loaded */
+	struct od_spool spool, eval_spool;
+	struct od_pairfile *pairs, *held_out;
+	struct od_trainer trainer;
+	struct od_run run;
+	struct od_run_state state;
+	json_t *about;                             /* run.json */
+	struct od_progress *progress;
+};
+
+/* ---- data.c ---- */
+OD_MUST_CHECK enum od_status train_read_data(struct train *t, struct od_error *err);       /* input -> spool files */
+OD_MUST_CHECK enum od_status train_open_data(struct train *t, struct od_error *err);       /* spool files -> pairs */
+void train_report_data(const struct od_spool *s, const struct od_objective *o, const char *what);
+
+/* ---- plan.c ---- */
+struct train_plan {
+	struct od_schedule schedule;
+	struct od_micro_peak micro;
+	int64_t pairs, held_out, tokens, flat_tokens, scored_tokens;
+	double weights, gradients, moments, activations, index, peak;    /* bytes */
+	double available;                          /* 0: unknown */
+};
+int64_t train_eval_tokens(const struct train *t);                        /* largest held-out batch, 0: none */
+void train_make_plan(struct train *t, struct od_order *order, struct train_plan *p);
+void train_print_plan(const struct train *t, const struct train_plan *p);
+/* OD_ENOMEM when the peak is more than the machine has left. 'held' bytes of it are already ours. */
+OD_MUST_CHECK enum od_status train_check_memory(double peak, const char *micro_hint, struct od_error *err);
+double train_available_memory(void);
+
+/* ---- about.c ---- */
+OD_MUST_CHECK enum od_status train_describe(struct train *t, json_t **about, struct od_error *err);
+OD_MUST_CHECK enum od_status train_write_about(const struct train *t, struct od_error *err);
+OD_MUST_CHECK enum od_status train_read_about(struct train *t, struct od_error *err);      /* for --resume */
+
+#endif
