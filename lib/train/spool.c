@@ -9,7 +9,6 @@
 #include "io/atomic.h"
 #include "pref/pairstream.h"
 #include "pref/window.h"
-#include "text/chat.h"
 
 /* The spool while it is being written; the writer opens with the first pair, when the reference is known. */
 struct sink {
@@ -19,100 +18,23 @@ struct sink {
 
 /* ---- the reference ---------------------------------------------------------------------------------------------------- */
 
+/* What a record says about its reference, checked against the rules here and the records before. */
 static enum od_status
-fail_option(const char *option, const char *theirs, const char *ours, struct od_error *err)
+take_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err)
 {
-	return od_fail(err, OD_EMISMATCH, "the reference was made with '--%s %s', this run has '%s'", option, theirs, ours);
-}
+	enum od_status st = od_agree(&s->agree, ref, &s->rules, err);
 
-static enum od_status
-fail_number(const char *option, int64_t theirs, int64_t ours, struct od_error *err)
-{
-	return od_fail(err, OD_EMISMATCH, "the reference was made with '--%s %lld', this run has '%lld'", option,
-		(long long)theirs, (long long)ours);
-}
-
-/* The first option in which two sets of rules differ. */
-static enum od_status
-compare_rules(const struct od_rules *ours, const char *text, struct od_error *err)
-{
-	const char *chat_ours = ours->chat ? od_chat_name(ours->chat) : "ids", *date = ours->date ? ours->date : "";
-	struct od_rules r = { .tokenizer = NULL };
-	char copy[128], chat[32];
-
-	snprintf(copy, sizeof copy, "%s", text);
-	if (!od_rules_parse(copy, &r, chat))
-		return od_fail(err, OD_EFORMAT, "field 'ref.rules' is not a set of rules: '%s'", text);
-	if (strcmp(chat, chat_ours) != 0)
-		return fail_option("chat-template", chat, chat_ours, err);
-	if (r.header != ours->header)
-		return fail_option("header", od_header_names[r.header], od_header_names[ours->header], err);
-	if (r.truncate != ours->truncate)
-		return fail_option("truncate", od_truncate_names[r.truncate], od_truncate_names[ours->truncate], err);
-	if (r.max_length != ours->max_length)
-		return fail_number("max-length", r.max_length, ours->max_length, err);
-	if (r.max_prompt_length != ours->max_prompt_length)
-		return fail_number("max-prompt-length", r.max_prompt_length, ours->max_prompt_length, err);
-	if (strcmp(r.date ? r.date : "", date) != 0)
-		return fail_option("date", r.date ? r.date : "", date, err);
-	return OD_OK;
-}
-
-static enum od_status
-adopt_rules(struct od_spool *s, const char *text, struct od_error *err)
-{
-	struct od_rules r = { .tokenizer = s->rules.tokenizer, .chat = s->rules.chat };
-	char chat[32];
-
-	snprintf(s->ref_rules, sizeof s->ref_rules, "%s", text);
-	if (!od_rules_parse(s->ref_rules, &r, chat))
-		return od_fail(err, OD_EFORMAT, "field 'ref.rules' is not a set of rules: '%s'", text);
-	r.tokenizer = s->rules.tokenizer;
-	r.chat = s->rules.chat;
-	if (r.tokenizer && strcmp(chat, "ids") != 0) {
-		enum od_status st = od_chat_find(&r.chat, chat, err);
-
-		if (st != OD_OK)
-			return st;
-	}
-	s->rules = r;
-	return OD_OK;
-}
-
-static enum od_status
-first_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err)
-{
-	if (ref->tokenizer[0] && s->tokenizer[0] && strcmp(ref->tokenizer, s->tokenizer) != 0)
-		return od_fail(err, OD_EMISMATCH, "the reference was made with another tokenizer (%.12s..., the model has %.12s...)",
-			ref->tokenizer, s->tokenizer);
-	s->ref = *ref;
+	if (st != OD_OK || !ref)
+		return st;
+	if (!s->has_ref)
+		s->ref = *ref;
 	s->has_ref = true;
-	if (!ref->rules[0])
-		return OD_OK;
-	return s->rules_told ? compare_rules(&s->rules, ref->rules, err) : adopt_rules(s, ref->rules, err);
-}
-
-static enum od_status
-same_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err)
-{
 	if (strcmp(ref->model, s->ref.model) != 0)
-		return od_fail(err, OD_EMISMATCH, "field 'ref.model' differs from that of the records before");
+		return od_fail(err, OD_EMISMATCH, "the reference is another model than that of the records before ('ref.model')");
 	if (strcmp(ref->tokenizer, s->ref.tokenizer) != 0)
-		return od_fail(err, OD_EMISMATCH, "field 'ref.tokenizer' differs from that of the records before");
-	if (strcmp(ref->rules, s->ref.rules) != 0)
-		return compare_rules(&s->rules, ref->rules, err);
+		return od_fail(err, OD_EMISMATCH, "the reference was made with another tokenizer than that of the records before");
 	s->other_numerics |= strcmp(ref->numerics, s->ref.numerics) != 0;
 	return OD_OK;
-}
-
-static enum od_status
-take_ref(struct od_spool *s, bool present, const struct od_ref_info *ref, struct od_error *err)
-{
-	if (!present) {
-		s->without_ref++;
-		return OD_OK;
-	}
-	return s->has_ref ? same_ref(s, ref, err) : first_ref(s, ref, err);
 }
 
 /* ---- one pair ----------------------------------------------------------------------------------------------------------- */
@@ -190,7 +112,7 @@ tokenize(struct od_spool *s, struct od_pair *p, const struct od_record *rec, str
 	if (st == OD_OK)
 		st = check_fields(s, p, err);
 	if (st == OD_OK && od_objective_needs_reference(s->objective))
-		st = take_ref(s, p->has_ref_info, &p->ref, err);
+		st = take_ref(s, p->has_ref_info ? &p->ref : NULL, err);
 	return st == OD_OK ? od_rules_apply(&s->rules, p, tokens, drop, err) : st;
 }
 
@@ -270,7 +192,7 @@ take_pair(struct od_spool *s, struct od_token_pair *p, const struct od_ref_info 
 	enum od_status st = check_numbers(s, p, err);
 
 	if (st == OD_OK && od_objective_needs_reference(s->objective))
-		st = take_ref(s, ref->model[0] || ref->rules[0], ref, err);
+		st = take_ref(s, ref->model[0] || ref->rules[0] ? ref : NULL, err);
 	if (st != OD_OK) {
 		od_error_prefix(err, "%s: pair '%s': ", name, p->id);
 		return st;

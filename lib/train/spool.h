@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "io/jsonl.h"
+#include "pref/agree.h"
 #include "pref/objective.h"
 #include "pref/pair.h"
 #include "pref/quality.h"
@@ -21,19 +22,17 @@ struct od_spool {
 	struct od_field_map map;
 	const struct od_record_options *records;
 	struct od_rules rules;                     /* adopted from the data's 'ref' when not told */
-	bool rules_told;
-	const char *tokenizer;                     /* hash of the model's tokenizer, "" when it has none */
+	struct od_agreement agree;                 /* agree.told: the user gave rules, none are adopted */
 	void (*progress)(void *ctx, int64_t pairs);
 	void *ctx;
 
 	/* out */
-	int64_t pairs, skipped, without_ref;
+	int64_t pairs, skipped;
 	int64_t dropped[OD_N_DROPS];               /* by policy; [OD_KEEP] is 'pairs' */
 	struct od_quality quality;                 /* do the scores fit the objective? */
 	bool other_numerics;                       /* not all references were made with the same numerics */
 	bool has_ref;
 	struct od_ref_info ref;                    /* of the pairs, as far as they say */
-	char ref_rules[128];                       /* backs rules.date */
 	char first_skip[1024];                     /* message of the first skipped record */
 };
 

@@ -22,7 +22,7 @@ prepare(struct train *t, struct od_spool *s)
 	s->objective = &o->set.objective;
 	s->map = (struct od_field_map){ o->fields[0], o->fields[1], o->fields[2], o->objective.weight_field };
 	s->records = &o->records;
-	s->tokenizer = t->start.tokenizer ? od_tokenizer_hash(t->start.tokenizer) : "";
+	s->agree = (struct od_agreement)OD_AGREEMENT_INIT;
 	s->progress = show_progress;
 	s->ctx = t;
 }
@@ -53,7 +53,7 @@ read_held_out(struct train *t, struct od_error *err)
 	prepare(t, s);
 	s->records = &all;
 	s->rules = t->spool.rules;
-	s->rules_told = t->spool.rules_told || t->spool.ref.rules[0];
+	s->agree.told = t->spool.agree.told || t->spool.agree.settled;
 	st = build(t, s, "eval.pairs", &t->o->eval, 1, err);
 	if (st == OD_OK && t->spool.has_ref && s->has_ref && strcmp(t->spool.ref.model, s->ref.model) != 0)
 		od_warn("the held-out pairs of '%s' have the reference of another model than the training pairs", t->o->eval);
@@ -67,7 +67,7 @@ train_read_data(struct train *t, struct od_error *err)
 	enum od_status st;
 
 	prepare(t, s);
-	s->rules_told = od_rules_options_told(&t->o->rules) || t->o->recipe != NULL;
+	s->agree.told = od_rules_options_told(&t->o->rules) || t->o->recipe != NULL;
 	st = od_rules_options_apply(&t->o->rules, t->start.tokenizer, &s->rules, err);
 	if (st == OD_OK)
 		st = build(t, s, "spool.pairs", t->files, t->n_files, err);
@@ -123,9 +123,9 @@ train_report_data(const struct od_spool *s, const struct od_objective *o, const 
 	if (s->skipped)
 		od_warn("%lld malformed record%s skipped; the first: %s", (long long)s->skipped, s->skipped == 1 ? "" : "s",
 			s->first_skip);
-	if (od_objective_needs_reference(o) && s->without_ref)
+	if (od_objective_needs_reference(o) && s->agree.without)
 		od_warn("%lld %s pairs do not say how their reference was made (no 'ref'); it is taken on trust",
-			(long long)s->without_ref, what);
+			(long long)s->agree.without, what);
 	if (s->other_numerics)
 		od_warn("the references of the %s pairs were not all made with the same numerics", what);
 	for (int i = 0; ; i++) {

@@ -1,5 +1,5 @@
 /* agree.c -- see agree.h. */
-#include "common/agree.h"
+#include "pref/agree.h"
 
 #include <stdio.h>
 #include <string.h>

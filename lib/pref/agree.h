@@ -1,8 +1,8 @@
 /* agree.h -- reference log-probs are of use only to a model that splits texts into the same tokens and scores the same of
  * them. Each record's "ref" block says how its own were made (od-jsonl(5)); this is the check of od-train and od-eval.
  */
-#ifndef OD_TOOLS_AGREE_H
-#define OD_TOOLS_AGREE_H
+#ifndef OD_PREF_AGREE_H
+#define OD_PREF_AGREE_H
 
 #include <stdbool.h>
 #include <stdint.h>
