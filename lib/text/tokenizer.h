@@ -37,7 +37,8 @@ OD_MUST_CHECK enum od_status od_tokenizer_parse(struct od_tokenizer **out, const
 void od_tokenizer_close(struct od_tokenizer *t);
 
 /* Appends the ids of text (valid UTF-8, n bytes). No BOS or EOS is added by itself. parse_special: texts of special tokens
- * in the input become those tokens; otherwise they are ordinary text. (Added tokens that are not special always match.) */
+ * in the input become those tokens; otherwise they are ordinary text, and so are added tokens that the model's own
+ * vocabulary lacks. OD_EFORMAT for invalid UTF-8; what was appended before a failure stays. */
 OD_MUST_CHECK enum od_status od_tokenizer_encode(const struct od_tokenizer *t, const char *text, size_t n,
 	bool parse_special, struct od_ids *out, struct od_error *err);
 
