@@ -204,17 +204,12 @@ check_messages(const struct od_chat_template *c, const struct od_message *m, siz
 	return st;
 }
 
-static enum od_status
-put_bos(const struct od_chat_template *c, const struct od_tokenizer *t, struct od_buf *out, struct od_error *err)
+/* Nothing where the tokenizer has no BOS. */
+static void
+put_bos(const struct od_chat_template *c, const struct od_tokenizer *t, struct od_buf *out)
 {
-	int32_t bos = c->bos ? od_tokenizer_bos(t) : -1;
-
-	if (c->bos && bos < 0)
-		return od_fail(err, OD_EMISMATCH, "chat template '%s' begins with a BOS token and the tokenizer has none",
-			c->name);
-	if (bos >= 0)
-		od_tokenizer_decode(t, bos, false, out);
-	return OD_OK;
+	if (c->bos)
+		od_tokenizer_decode(t, od_tokenizer_bos(t), false, out);
 }
 
 enum od_status
@@ -224,10 +219,9 @@ od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t, c
 	bool system = n && strcmp(m[0].role, "system") == 0;
 	enum od_status st = check_messages(c, m, n, err);
 
-	if (st == OD_OK)
-		st = put_bos(c, t, out, err);
 	if (st != OD_OK)
 		return st;
+	put_bos(c, t, out);
 	if (c->default_system && !system) {
 		put_header(c, "system", out);
 		put_dates(c, date, out);
