@@ -121,14 +121,14 @@ check-long: all tests
 
 # libFuzzer under ASan and UBSan; T=jsonl picks targets, what it finds stays in build/fuzz.
 fuzz:
-	@$(MAKE) --no-print-directory CC=clang FUZZ=1 SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	@$(MAKE) --no-print-directory -j$(JOBS) CC=clang FUZZ=1 SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	@set -e; for f in $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c))); do \
 		case $$f in *$(T)*) ;; *) continue ;; esac; \
 		mkdir -p build/fuzz/found/$$f; echo "== $$f, $(SECONDS) s"; \
 		build/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
 			-artifact_prefix=build/fuzz/$$f- build/fuzz/found/$$f tests/fuzz/corpus/$$f 2>&1 | \
 			{ grep -E '^(==|#[0-9]+.DONE|stat::(number|slowest|peak)|SUMMARY|artifact)|ERROR' || true; }; \
-		! ls build/fuzz/$$f-* 2>/dev/null; done
+		if ls build/fuzz/$$f-* 2>/dev/null; then exit 1; fi; done
 
 lint-man:
 	@set -e; for p in $(sort $(wildcard man/*.[157])); do mandoc -T lint -W warning $$p; done; echo "manual: no warnings"
