@@ -30,7 +30,7 @@ struct od_jsonl {
 	json_t *json;                    /* of the record handed out last */
 	bool done;
 	bool framed;                     /* inside a framed stream */
-	int64_t frame_records;           /* records since its opening */
+	int64_t frames, frame_records;   /* openings so far; records since the last */
 	int64_t records, selected, skipped;
 	char first_skip[1024];
 };
@@ -118,6 +118,14 @@ od_jsonl_from(struct od_jsonl **out, struct od_in *in, const struct od_record_op
 	}
 	*out = r;
 	return OD_OK;
+}
+
+void
+od_jsonl_then(struct od_jsonl *r, const char *const *names, size_t n)
+{
+	r->names = names;
+	r->n_names = n;
+	r->next_name = 0;
 }
 
 void
@@ -322,6 +330,7 @@ open_frame(struct od_jsonl *r, struct od_error *err)
 	if (r->framed && !r->opt.partial)
 		return fail_no_end(r, err);
 	r->framed = true;
+	r->frames++;
 	r->frame_records = 0;
 	return OD_OK;
 }
@@ -599,4 +608,10 @@ int64_t
 od_jsonl_count(const struct od_jsonl *r)
 {
 	return r->selected;
+}
+
+int64_t
+od_jsonl_frames(const struct od_jsonl *r)
+{
+	return r->frames;
 }

@@ -69,6 +69,9 @@ OD_MUST_CHECK enum od_status od_jsonl_open(struct od_jsonl **out, const char *co
 OD_MUST_CHECK enum od_status od_jsonl_from(struct od_jsonl **out, struct od_in *in,
 	const struct od_record_options *opt, struct od_error *err);
 
+/* Names n further sources for a reader made by od_jsonl_from, which go on where its own ends. Borrowed. */
+void od_jsonl_then(struct od_jsonl *r, const char *const *names, size_t n);
+
 /* The next selected record; OD_EOF after the last. OD_EFORMAT and OD_ETRUNC messages begin "NAME:LINE: ". An input
  * with no record at all is OD_EFORMAT unless allow_empty. */
 OD_MUST_CHECK enum od_status od_jsonl_next(struct od_jsonl *r, struct od_record *rec, struct od_error *err);
@@ -81,6 +84,7 @@ OD_MUST_CHECK enum od_status od_jsonl_reject(struct od_jsonl *r, const struct od
 int64_t od_jsonl_skipped(const struct od_jsonl *r);       /* records left out under skip_bad, od_jsonl_reject's too */
 const char *od_jsonl_first_skip(const struct od_jsonl *r);/* message of the first of them, "" when none */
 int64_t od_jsonl_count(const struct od_jsonl *r);         /* selected records so far */
+int64_t od_jsonl_frames(const struct od_jsonl *r);        /* framed streams opened so far */
 void od_jsonl_close(struct od_jsonl *r);                  /* NULL is fine */
 
 /* ---- field access with messages ("field 'score_chosen' is missing", "... must be a number, not a string") ------- */

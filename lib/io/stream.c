@@ -108,6 +108,14 @@ od_is_archive(const void *bytes, size_t n)
 	return zip || (n >= 262 && memcmp(p + 257, "ustar", 5) == 0);
 }
 
+bool
+od_is_tensors(const void *bytes, size_t n)
+{
+	const char *p = bytes;
+
+	return n >= 9 && memcmp(p + 4, "\0\0\0\0{", 5) == 0;
+}
+
 /* What libarchive says went wrong, with the status that fits: a file that ends early is not a malformed one. */
 static enum od_status
 fail_archive(struct od_in *in, struct od_error *err)

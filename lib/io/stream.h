@@ -41,6 +41,10 @@ OD_MUST_CHECK enum od_status od_in_peek(struct od_in *in, void *buf, size_t n, s
  * for messages about input that is not what it should be. */
 bool od_is_archive(const void *bytes, size_t n);
 
+/* Whether these first bytes (9 are enough) begin a binary tensor stream: a safetensors header's length is 64 bits of which
+ * the upper half is zero, and no JSON text holds a zero byte. */
+bool od_is_tensors(const void *bytes, size_t n);
+
 const char *od_in_name(const struct od_in *in);          /* for messages: "<stdin>" for "-" */
 int64_t od_in_offset(const struct od_in *in);            /* bytes consumed so far (after decompression) */
 void od_in_close(struct od_in *in);                      /* NULL is fine */
