@@ -411,6 +411,21 @@ join_pair(struct od_pair_tokens *t, const struct side *w, const struct side *l, 
 	return OD_OK;
 }
 
+/* An SFT record's only side. */
+static enum od_status
+take_single(struct od_pair_tokens *t, const struct side *w, struct od_error *err)
+{
+	enum od_status st = make_room(t, w->ids.n, err);
+
+	if (st != OD_OK)
+		return st;
+	append(t, 0, w->ids.id, 0, (int32_t)w->ids.n, w->first);
+	t->n_prompt = w->first;
+	t->n_chosen = (int32_t)w->ids.n - w->first;
+	t->n_rejected = 0;
+	return OD_OK;
+}
+
 static int32_t
 count_scored(const struct od_pair_tokens *t, int32_t from, int32_t n)
 {
@@ -489,6 +504,19 @@ finish(const struct od_rules *r, struct od_pair_tokens *t, bool pair, enum od_dr
 
 /* ---- the three kinds of records --------------------------------------------------------------------------------------- */
 
+/* Both sides must answer the same prompt, and not with the same tokens. */
+static enum od_status
+compare_sides(const struct side *w, const struct side *l, enum od_drop *drop, struct od_error *err)
+{
+	size_t w_from = w->spans[w->talk.n - 1].header, l_from = l->spans[l->talk.n - 1].header;
+
+	if (w_from != l_from || memcmp(w->text.data, l->text.data, w_from) != 0)
+		return od_fail(err, OD_EFORMAT, "fields 'chosen' and 'rejected' have different prompts");
+	if (w->ids.n == l->ids.n && memcmp(w->ids.id, l->ids.id, w->ids.n * sizeof(*w->ids.id)) == 0)
+		*drop = OD_DROP_IDENTICAL;
+	return OD_OK;
+}
+
 static enum od_status
 apply_pair(const struct od_rules *r, const struct od_pair *p, struct od_pair_tokens *out, enum od_drop *drop,
 	struct od_error *err)
@@ -500,27 +528,11 @@ apply_pair(const struct od_rules *r, const struct od_pair *p, struct od_pair_tok
 	st = side_tokens(&w, r, p, p->chosen, "chosen", err);
 	if (st == OD_OK && p->rejected)
 		st = side_tokens(&l, r, p, p->rejected, "rejected", err);
+	if (st == OD_OK && p->rejected && *drop == OD_KEEP)
+		st = compare_sides(&w, &l, drop, err);
 	if (st != OD_OK || *drop != OD_KEEP)
 		goto out;
-	if (p->rejected) {
-		size_t w_from = w.spans[w.talk.n - 1].header, l_from = l.spans[l.talk.n - 1].header;
-
-		if (w_from != l_from || memcmp(w.text.data, l.text.data, w_from) != 0)
-			st = od_fail(err, OD_EFORMAT, "fields 'chosen' and 'rejected' have different prompts");
-		else if (w.ids.n == l.ids.n && memcmp(w.ids.id, l.ids.id, w.ids.n * sizeof(*w.ids.id)) == 0)
-			*drop = OD_DROP_IDENTICAL;
-	} else {
-		l.first = w.first;
-	}
-	if (st != OD_OK || *drop != OD_KEEP)
-		goto out;
-	st = p->rejected ? join_pair(out, &w, &l, err) : make_room(out, w.ids.n, err);
-	if (st == OD_OK && !p->rejected) {
-		append(out, 0, w.ids.id, 0, (int32_t)w.ids.n, w.first);
-		out->n_prompt = w.first;
-		out->n_chosen = (int32_t)w.ids.n - w.first;
-		out->n_rejected = 0;
-	}
+	st = p->rejected ? join_pair(out, &w, &l, err) : take_single(out, &w, err);
 	if (st == OD_OK)
 		st = finish(r, out, p->rejected != NULL, drop, err);
 out:
