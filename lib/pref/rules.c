@@ -53,7 +53,9 @@ od_rules_parse(const char *text, struct od_rules *out, char chat[32])
 		return false;
 	h = find_name(od_header_names, header);
 	t = find_name(od_truncate_names, truncate);
-	if (h < 0 || t < 0 || length < 1 || prompt < 1 || (text[end] && (strcmp(date, "date") != 0 || !after)))
+	if (h < 0 || t < 0 || length < 1 || prompt < 1)
+		return false;
+	if (text[end] && (strcmp(date, "date") != 0 || !after || !text[after]))
 		return false;
 	out->header = (enum od_header_rule)h;
 	out->truncate = (enum od_truncate)t;
