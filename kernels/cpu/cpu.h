@@ -2,7 +2,6 @@
  *
  *   cpu_backend.c   opens the backend, chooses the instruction set, memory operations
  *   gemm.c          matrix products through oneDNN, in pieces that keep rows invariant; own product as the fallback
- *   attention.c     what is done once per call of attention: plan, scratch, threads
  *   head.c          LM head: tiles of rows x vocabulary
  *   simd_*.c        everything else, the same sources (*.inc.h) compiled once per instruction set
  *
@@ -16,8 +15,8 @@
 struct cpu_kernels;
 struct gemm_cache;
 
-enum cpu_scratch_slot { SCRATCH_GEMM, SCRATCH_ATTN, SCRATCH_ATTN_TEAM, SCRATCH_HEAD, SCRATCH_HEAD_STATS, SCRATCH_REDUCE,
-	N_SCRATCH_SLOTS };
+enum cpu_scratch_slot { SCRATCH_GEMM, SCRATCH_ATTN, SCRATCH_ATTN_TEAM, SCRATCH_ATTN_INDEX, SCRATCH_HEAD,
+	SCRATCH_HEAD_STATS, SCRATCH_HEAD_INDEX, SCRATCH_REDUCE, N_SCRATCH_SLOTS };
 
 struct cpu_ctx {
 	int failed;                        /* sticky: an operation ran out of memory or oneDNN refused */
@@ -53,5 +52,11 @@ void od_gemm_cache_close(struct gemm_cache *c);
 void od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 	int accumulate);
 const char *od_gemm_library(void);     /* "onednn-2.6" */
+
+/* head.c */
+void od_cpu_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat h, struct od_mat w, float softcap,
+	const struct od_targets *targets);
+void od_cpu_head_bwd(struct od_backend *be, struct od_mat dh, struct od_mat dw, struct od_mat h, struct od_mat w, float softcap,
+	const float *lse, const struct od_targets *targets, const float *coef);
 
 #endif

@@ -51,18 +51,37 @@ cpu_zero(struct od_backend *be, void *dev, size_t bytes)
 	memset((char *)dev + n * BLOCK, 0, bytes % BLOCK);
 }
 
-static const struct cpu_kernels *
-best_kernels(void)
+static int
+can_run(const struct cpu_kernels *k)
 {
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-	    __builtin_cpu_supports("avx512dq"))
-		return &od_cpu_kernels_avx512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		return &od_cpu_kernels_avx2;
+	if (k == &od_cpu_kernels_avx512)
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+			__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+	if (k == &od_cpu_kernels_avx2)
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-	return &od_cpu_kernels_plain;
+	return k == &od_cpu_kernels_plain;
+}
+
+static const struct cpu_kernels *const all_kernels[] = {
+#if defined(__x86_64__)
+	&od_cpu_kernels_avx512, &od_cpu_kernels_avx2,
+#endif
+	&od_cpu_kernels_plain
+};
+
+#define N_KERNELS ((int)(sizeof all_kernels / sizeof *all_kernels))
+
+/* Number i of the tables this processor can run, best first; NULL behind the last. */
+static const struct cpu_kernels *
+usable_kernels(int i)
+{
+	for (int k = 0; k < N_KERNELS; k++)
+		if (can_run(all_kernels[k]) && i-- == 0)
+			return all_kernels[k];
+	return NULL;
 }
 
 /* The processors this process may run on: what a container or a batch system left it. */
@@ -80,6 +99,7 @@ count_processors(void)
 static void
 fill_table(struct od_backend *be, const struct cpu_kernels *k)
 {
+	cpu_ctx(be)->k = k;
 	be->alloc = od_ref_alloc;
 	be->free = od_ref_free;
 	be->upload = od_ref_upload;
@@ -97,14 +117,21 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 	be->rope = k->rope;
 	be->glu_fwd = k->glu_fwd;
 	be->glu_bwd = k->glu_bwd;
-	be->attn_fwd = od_ref_attn_fwd;
-	be->attn_bwd = od_ref_attn_bwd;
+	be->attn_fwd = k->attn_fwd;
+	be->attn_bwd = k->attn_bwd;
 	be->gather = k->gather;
 	be->scatter_add = k->scatter_add;
-	be->head_fwd = od_ref_head_fwd;
-	be->head_bwd = od_ref_head_bwd;
+	be->head_fwd = od_cpu_head_fwd;
+	be->head_bwd = od_cpu_head_bwd;
 	be->sum_squares = k->sum_squares;
 	be->adamw = k->adamw;
+}
+
+/* Products by oneDNN: its version stands for the whole; else the instruction set of our own. */
+static void
+name_numerics(struct cpu_ctx *ctx)
+{
+	snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
 }
 
 enum od_status
@@ -118,19 +145,35 @@ od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
 		return od_fail_nomem(err, "backend 'cpu'", sizeof *be + sizeof *ctx);
 	ctx->threads = threads > 0 ? threads : count_processors();
 	omp_set_num_threads(ctx->threads);
-	ctx->k = best_kernels();
+	be->ctx = ctx;
+	fill_table(be, usable_kernels(0));
 	st = od_gemm_cache_open(&ctx->gemm, ctx->threads, err);
 	if (st != OD_OK) {
 		free(be);
 		return st;
 	}
-	snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
+	name_numerics(ctx);
 	be->name = "cpu";
 	be->numerics = ctx->numerics;
-	be->ctx = ctx;
-	fill_table(be, ctx->k);
 	*out = be;
 	return OD_OK;
+}
+
+int
+od_cpu_variant(struct od_backend *be, int i, int own_gemm)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+	const struct cpu_kernels *k = usable_kernels(i);
+
+	if (!k)
+		return 0;
+	fill_table(be, k);
+	if (own_gemm) {
+		od_gemm_cache_close(ctx->gemm);
+		ctx->gemm = NULL;
+	}
+	name_numerics(ctx);
+	return 1;
 }
 
 void

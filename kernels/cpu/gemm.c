@@ -6,11 +6,12 @@
  * the result is one chain of fused multiply-adds over k, in an order that depends on N and K alone. oneDNN's brgemm
  * kernels ("brg:avx512_core") have it: checked bit for bit for M = 1..1100 in 32 shapes, transposed and not, one thread
  * and two, by tests/ops and, for a few shapes, whenever the backend opens. Its older "gemm:jit" kernels, which oneDNN
- * 2.6 takes on processors without AVX-512, do not: rows at the end of a block are summed in another order. There, and
- * wherever the check at opening fails, products are computed by own kernels (sgemm.inc.h), which have it by
- * construction.
+ * 2.6 takes on processors without AVX-512 and for any view that is not dense (row stride above the columns, in one of
+ * the three), do not: rows at the end of a block are summed in another order. So pieces of strided views of a and out
+ * pass through dense copies, which stay in the second-level cache; and when b is strided, or the check at opening
+ * fails, products are computed by our own kernels (tile.inc.h), which have the property by construction.
  *
- * PRIMITIVES are made once per (piece, N, K, strides, transposes, accumulate) and kept; the pieces bound their number
+ * PRIMITIVES are made once per (piece, N, K, transposes, accumulate, threads) and kept; the pieces bound their number
  * whatever M is, and a least-recently-used limit bounds it absolutely. Products with trans_a (weight gradients) are cut
  * over K = tokens in the same way, 256, 128, 64 tokens, each piece adding to the result; the last, shorter piece is
  * copied and padded with zero tokens.
@@ -20,6 +21,7 @@
  *   corrupts memory. The scratchpad must be the user's (dnnl_scratchpad_mode_user), one per thread.
  * - A primitive lays out its work for omp_get_max_threads() at the time it is created. One that runs inside a parallel
  *   region must be created under omp_set_num_threads(1), and none may run on more threads than it was created for.
+ * - Views that are not dense are accepted and silently computed by another kernel, slower and with other roundings.
  * - Run-time dimensions (DNNL_RUNTIME_DIM_VAL) leave the brgemm path for the slow reference path.
  */
 #include "cpu/cpu.h"
@@ -60,13 +62,26 @@ struct gemm_primitive {
 	struct gemm_primitive *next;           /* of the same hash */
 };
 
+struct gemm_buffer {
+	void *data;
+	size_t bytes;
+};
+
 struct gemm_cache {
 	dnnl_engine_t engine;
 	dnnl_stream_t stream;
 	struct gemm_primitive *table[CACHE_HASH];
 	int n, threads;
 	uint64_t clock;
-	struct { void *data; size_t bytes; } *pad;    /* [threads] scratchpads */
+	struct gemm_buffer *pad, *copy;        /* [threads] scratchpads of oneDNN, dense copies of strided pieces */
+};
+
+/* A product cut into pieces; the primitives' shapes are dense, lda and ldc are the views'. */
+struct gemm_call {
+	struct gemm_shape s;
+	const float *a, *b;
+	float *out;
+	int64_t lda, ldc;
 };
 
 /* ---- one primitive ---- */
@@ -236,28 +251,33 @@ find_primitive(struct gemm_cache *c, const struct gemm_shape *s)
 	return p;
 }
 
-/* Runs p on the calling thread's scratchpad; 0 on failure. */
+static void *
+grow_buffer(struct gemm_buffer *b, size_t bytes)
+{
+	if (b->bytes >= bytes && b->data)
+		return b->data;
+	free(b->data);
+	b->bytes = (bytes / 4096 + 1) * 4096;
+	b->data = aligned_alloc(4096, b->bytes);
+	return b->data;
+}
+
+/* Runs p with the calling thread's scratchpad; 0 on failure. */
 static int
 run_primitive(struct gemm_cache *c, struct gemm_primitive *p, const float *a, const float *b, float *out)
 {
-	int t = omp_get_thread_num(), n = 0, good = 0;
+	int n = 0, good = 0;
 	dnnl_memory_t ma = NULL, mb = NULL, mc = NULL, mp = NULL;
+	void *pad = grow_buffer(&c->pad[omp_get_thread_num()], p->pad_bytes);
 	dnnl_exec_arg_t args[4];
 
-	if (c->pad[t].bytes < p->pad_bytes) {
-		free(c->pad[t].data);
-		c->pad[t].bytes = (p->pad_bytes / 4096 + 1) * 4096;
-		c->pad[t].data = aligned_alloc(4096, c->pad[t].bytes);
-		if (!c->pad[t].data) {
-			c->pad[t].bytes = 0;
-			return 0;
-		}
-	}
+	if (!pad)
+		return 0;
 	if (dnnl_memory_create(&ma, MD(p->a), c->engine, (void *)a) != dnnl_success ||
 	    dnnl_memory_create(&mb, MD(p->b), c->engine, (void *)b) != dnnl_success ||
 	    dnnl_memory_create(&mc, MD(p->c), c->engine, out) != dnnl_success)
 		goto out;
-	if (p->pad_bytes && dnnl_memory_create(&mp, MD(p->pad), c->engine, c->pad[t].data) != dnnl_success)
+	if (p->pad_bytes && dnnl_memory_create(&mp, MD(p->pad), c->engine, pad) != dnnl_success)
 		goto out;
 	args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_SRC, ma };
 	args[n++] = (dnnl_exec_arg_t){ DNNL_ARG_WEIGHTS, mb };
@@ -304,82 +324,119 @@ cut_rows(int64_t m, int threads)
 	return c;
 }
 
-static int
-run_rows(struct gemm_cache *c, struct gemm_shape s, const float *a, const float *b, float *out)
+static void
+copy_rows(float *to, int64_t ldt, const float *from, int64_t ldf, int64_t rows, int64_t cols)
 {
-	struct gemm_pieces cut = cut_rows(s.m, c->threads);
+	for (int64_t i = 0; i < rows; i++)
+		memcpy(to + i * ldt, from + i * ldf, (size_t)cols * sizeof *to);
+}
+
+/* Rows from 'row' of g, as many as p has, on the calling thread; strided views through dense copies. */
+static int
+run_piece(struct gemm_cache *c, struct gemm_primitive *p, const struct gemm_call *g, int64_t row)
+{
+	int64_t m = p->shape.m, n = p->shape.n, k = p->shape.k;
+	const float *a = g->a + row * g->lda;
+	float *out = g->out + row * g->ldc, *copy;
+
+	if (g->lda == k && g->ldc == n)
+		return run_primitive(c, p, a, g->b, out);
+	copy = grow_buffer(&c->copy[omp_get_thread_num()], (size_t)(m * (n + k)) * sizeof *copy);
+	if (!copy)
+		return 0;
+	if (g->lda != k) {
+		copy_rows(copy + m * n, k, a, g->lda, m, k);
+		a = copy + m * n;
+	}
+	if (g->ldc == n)
+		return run_primitive(c, p, a, g->b, out);
+	if (p->shape.accumulate)
+		copy_rows(copy, n, out, g->ldc, m, n);
+	if (!run_primitive(c, p, a, g->b, copy))
+		return 0;
+	copy_rows(out, g->ldc, copy, n, m, n);
+	return 1;
+}
+
+static int
+run_rows(struct gemm_cache *c, struct gemm_call *g)
+{
+	struct gemm_pieces cut = cut_rows(g->s.m, c->threads);
 	struct gemm_primitive *full = NULL, *tail[16];
 	int good = 1;
 
-	s.threads = 1;
-	s.m = cut.size;
-	if (cut.n_full && !(full = find_primitive(c, &s)))
+	g->s.m = cut.size;
+	if (cut.n_full && !(full = find_primitive(c, &g->s)))
 		return 0;
 	for (int64_t i = 0; i < cut.n - cut.n_full; i++) {
-		s.m = cut.tail_rows[i];
-		tail[i] = find_primitive(c, &s);
+		g->s.m = cut.tail_rows[i];
+		tail[i] = find_primitive(c, &g->s);
 		if (!tail[i])
 			return 0;
 	}
 #pragma omp parallel for schedule(dynamic) num_threads(c->threads) reduction(&& : good)
 	for (int64_t i = 0; i < cut.n; i++) {
-		int64_t t = i - cut.n_full, row = t < 0 ? i * cut.size : cut.tail_start[t];
+		int64_t t = i - cut.n_full;
 
-		good = run_primitive(c, t < 0 ? full : tail[t], a + row * s.lda, b, out + row * s.ldc) && good;
+		good = run_piece(c, t < 0 ? full : tail[t], g, t < 0 ? i * cut.size : cut.tail_start[t]) && good;
 	}
 	return good;
 }
 
 /* One run on all threads. */
 static int
-run_whole(struct gemm_cache *c, struct gemm_shape s, const float *a, const float *b, float *out)
+run_whole(struct gemm_cache *c, struct gemm_call *g)
 {
 	struct gemm_primitive *p;
 
-	s.threads = c->threads;
-	p = find_primitive(c, &s);
-	return p && run_primitive(c, p, a, b, out);
+	g->s.threads = c->threads;
+	p = find_primitive(c, &g->s);
+	return p && run_piece(c, p, g, 0);
 }
 
-/* The last tokens of a weight gradient, padded with zeros: copies of [k, m] of a and [k, n] of b. */
-static int
-run_padded(struct cpu_ctx *ctx, struct gemm_shape s, int64_t k, const float *a, const float *b, float *out)
+/* n rows of a strided view, then zeros up to 'padded' rows. */
+static void
+copy_tokens(float *to, int64_t cols, const float *from, int64_t ld, int64_t n, int64_t padded)
 {
-	size_t na = (size_t)(MIN_K_PIECE * s.m), nb = (size_t)(MIN_K_PIECE * s.n);
-	float *pa = od_cpu_scratch(ctx, SCRATCH_GEMM, (na + nb) * sizeof *pa), *pb = pa ? pa + na : NULL;
-
-	if (!pa)
-		return 0;
-	memset(pa, 0, (na + nb) * sizeof *pa);
-	for (int64_t i = 0; i < k; i++) {
-		memcpy(pa + i * s.m, a + i * s.lda, (size_t)s.m * sizeof *pa);
-		memcpy(pb + i * s.n, b + i * s.ldb, (size_t)s.n * sizeof *pb);
-	}
-	s.k = MIN_K_PIECE;
-	s.lda = s.m;
-	s.ldb = s.n;
-	return run_whole(ctx->gemm, s, pa, pb, out);
-}
-
-/* out (+)= a^T b over s.k tokens. */
-static int
-run_tokens(struct cpu_ctx *ctx, struct gemm_shape s, const float *a, const float *b, float *out)
-{
-	int64_t tokens = s.k;
-
-	for (int64_t at = 0; at < tokens; at += s.k) {
-		int good;
-
-		s.k = MAX_K_PIECE;
-		while (s.k > MIN_K_PIECE && s.k > tokens - at)
-			s.k /= 2;
-		if (s.k > tokens - at)
-			good = run_padded(ctx, s, tokens - at, a + at * s.lda, b + at * s.ldb, out);
+#pragma omp parallel for schedule(static)
+	for (int64_t i = 0; i < padded; i++)
+		if (i < n)
+			memcpy(to + i * cols, from + i * ld, (size_t)cols * sizeof *to);
 		else
-			good = run_whole(ctx->gemm, s, a + at * s.lda, b + at * s.ldb, out);
-		if (!good)
+			memset(to + i * cols, 0, (size_t)cols * sizeof *to);
+}
+
+/* out (+)= a^T b over tokens: pieces of both are copied when they are strided, padded with zero tokens when short. */
+static int
+run_tokens(struct cpu_ctx *ctx, struct gemm_call *g, int64_t ldb)
+{
+	int64_t tokens = g->s.k, m = g->s.m, n = g->s.n;
+	int strided = g->lda != m || ldb != n;
+	float *copy = od_cpu_scratch(ctx, SCRATCH_GEMM, (size_t)(MAX_K_PIECE * (m + n)) * sizeof *copy);
+	struct gemm_primitive *p;
+
+	if (!copy)
+		return 0;
+	g->s.threads = ctx->threads;
+	for (int64_t at = 0; at < tokens; at += g->s.k) {
+		int64_t here = tokens - at;
+		const float *a = g->a + at * g->lda, *b = g->b + at * ldb;
+
+		g->s.k = MAX_K_PIECE;
+		while (g->s.k > MIN_K_PIECE && g->s.k > here)
+			g->s.k /= 2;
+		if (here > g->s.k)
+			here = g->s.k;
+		if (strided || here < g->s.k) {
+			copy_tokens(copy, m, a, g->lda, here, g->s.k);
+			copy_tokens(copy + MAX_K_PIECE * m, n, b, ldb, here, g->s.k);
+			a = copy;
+			b = copy + MAX_K_PIECE * m;
+		}
+		p = find_primitive(ctx->gemm, &g->s);
+		if (!p || !run_primitive(ctx->gemm, p, a, b, g->out))
 			return 0;
-		s.accumulate = 1;
+		g->s.accumulate = 1;
 	}
 	return 1;
 }
@@ -396,27 +453,27 @@ od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans
 	int accumulate)
 {
 	struct cpu_ctx *ctx = cpu_ctx(be);
-	struct gemm_shape s = { out.rows, out.cols, trans_a ? a.rows : a.cols, a.ld, b.ld, out.ld, !!trans_a, !!trans_b,
-		!!accumulate, 1 };
-	int good;
+	int64_t k = trans_a ? a.rows : a.cols;
+	struct gemm_call g = { { out.rows, out.cols, k, a.cols, b.cols, out.cols, !!trans_a, !!trans_b, !!accumulate, 1 },
+		a.data, b.data, out.data, a.ld, out.ld };
+	int good, own = !ctx->gemm || (trans_a ? trans_b || out.ld != out.cols : b.ld != b.cols);
 
-	if (s.m == 0 || s.n == 0)
+	if (out.rows == 0 || out.cols == 0)
 		return;
-	if (s.k == 0) {
+	omp_set_num_threads(ctx->threads);
+	if (k == 0) {
 		if (!accumulate)
 			clear_rows(out);
 		return;
 	}
-	omp_set_num_threads(ctx->threads);
-	if (!ctx->gemm)
+	if (own)
 		good = ctx->k->sgemm(ctx, out, a, trans_a, b, trans_b, accumulate);
-	else if (!trans_a)
-		good = s.m < MIN_PIECE * ctx->threads ? run_whole(ctx->gemm, s, a.data, b.data, out.data) :
-			run_rows(ctx->gemm, s, a.data, b.data, out.data);
-	else if (!trans_b)
-		good = run_tokens(ctx, s, a.data, b.data, out.data);
+	else if (trans_a)
+		good = run_tokens(ctx, &g, b.ld);
+	else if (out.rows < MIN_PIECE * ctx->threads)
+		good = run_whole(ctx->gemm, &g);
 	else
-		good = run_whole(ctx->gemm, s, a.data, b.data, out.data);
+		good = run_rows(ctx->gemm, &g);
 	if (!good)
 		ctx->failed = 1;
 }
@@ -461,11 +518,12 @@ od_gemm_cache_open(struct gemm_cache **out, int threads, struct od_error *err)
 	if (!c)
 		return od_fail_nomem(err, "cache of primitives", sizeof *c);
 	c->threads = threads;
-	c->pad = od_calloc((size_t)threads, sizeof *c->pad);
+	c->pad = od_calloc((size_t)threads, 2 * sizeof *c->pad);
 	if (!c->pad) {
 		od_gemm_cache_close(c);
-		return od_fail_nomem(err, "scratchpads", (size_t)threads * sizeof *c->pad);
+		return od_fail_nomem(err, "scratchpads", (size_t)threads * 2 * sizeof *c->pad);
 	}
+	c->copy = c->pad + threads;
 	if (dnnl_engine_create(&c->engine, dnnl_cpu, 0) == dnnl_success &&
 	    dnnl_stream_create(&c->stream, c->engine, dnnl_stream_default_flags) == dnnl_success &&
 	    check_rows(c, 192, 576, 1) && check_rows(c, 67, 131, 0))
@@ -485,7 +543,7 @@ od_gemm_cache_close(struct gemm_cache *c)
 			next = p->next;
 			free_primitive(p);
 		}
-	for (int i = 0; c->pad && i < c->threads; i++)
+	for (int i = 0; c->pad && i < 2 * c->threads; i++)
 		free(c->pad[i].data);
 	free(c->pad);
 	if (c->stream)

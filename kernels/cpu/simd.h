@@ -20,6 +20,8 @@ struct cpu_kernels {
 	__typeof__(((struct od_backend *)0)->rope) rope;
 	__typeof__(((struct od_backend *)0)->glu_fwd) glu_fwd;
 	__typeof__(((struct od_backend *)0)->glu_bwd) glu_bwd;
+	__typeof__(((struct od_backend *)0)->attn_fwd) attn_fwd;
+	__typeof__(((struct od_backend *)0)->attn_bwd) attn_bwd;
 	__typeof__(((struct od_backend *)0)->gather) gather;
 	__typeof__(((struct od_backend *)0)->scatter_add) scatter_add;
 	__typeof__(((struct od_backend *)0)->sum_squares) sum_squares;
@@ -29,11 +31,21 @@ struct cpu_kernels {
 	int (*sgemm)(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 		int accumulate);
 
+	/* One row of a tile of logits, head.c. fwd: applies the soft-cap in place; *max, *sum of exp(x - max).
+	 * bwd: x := weight * exp(capped x - lse) * derivative of the cap. slope: that derivative of a single logit. */
+	void (*head_stats)(float *x, int64_t n, float softcap, float *max, float *sum);
+	void (*head_grad)(float *x, int64_t n, float softcap, float lse, float weight);
+	float (*head_slope)(float x, float softcap);
+
 	/* y[i] = exp(x[i]), tanh(x[i]): for the tests of their accuracy. */
 	void (*exp)(float *y, const float *x, int64_t n);
 	void (*tanh)(float *y, const float *x, int64_t n);
 };
 
 extern const struct cpu_kernels od_cpu_kernels_avx512, od_cpu_kernels_avx2, od_cpu_kernels_plain;
+
+/* For tests and benchmarks: makes be use the i-th of the tables this processor can run (0 is the best, the default),
+ * and with own_gemm no oneDNN from now on. 0 when there is no i-th. */
+int od_cpu_variant(struct od_backend *be, int i, int own_gemm);
 
 #endif

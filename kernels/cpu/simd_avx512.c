@@ -7,6 +7,8 @@
 #include "cpu/vec.inc.h"
 #include "cpu/tile.inc.h"
 #include "cpu/elem.inc.h"
+#include "cpu/attn.inc.h"
+#include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_avx512 = {
 	.name = "avx512",

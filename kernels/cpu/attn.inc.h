@@ -1,0 +1,536 @@
+/* attn.inc.h -- attention over a packed tree, in blocks of queries x keys; scores exist one block at a time only.
+ *
+ * The heads that share a kv head are stacked: a block of queries has nq * group rows, row i * group + g for token i and
+ * head g. Keys and values are packed once per kv head into blocks of KEY_BLOCK tokens of one segment, padded with zeros
+ * to whole vectors: transposed where they are the right factor of a product over head_dim, plain where over keys.
+ * Blocks start at a segment's own start, so what a segment computes depends on its tokens and its parent's alone.
+ *
+ * Forward: threads take (segment, query block, kv head). Running maximum m, sum l, and out per row; a new block
+ * rescales the old by exp(m_old - m_new).
+ * Backward: threads take (tree, kv head), so that dk and dv of a tree belong to one thread and are summed in one order.
+ */
+#define KEY_BLOCK  64
+#define QUERY_ROWS 96          /* rows aimed at in a block of queries: with its scores it fits the second-level cache */
+#define NO_MAX     -1e30f      /* maximum of no score: finite, so that differences with it are not NaN */
+
+struct attn {
+	const struct od_tree *tree;
+	const struct od_attn_params *p;
+	struct od_mat q, k, v, out, dout, dq, dk, dv;
+	float *lse;
+	int64_t d, dp, group, nq;      /* head_dim; rounded up to vectors; heads per kv head; tokens in a query block */
+	int64_t *offset;               /* [segments] packed tokens before each segment; a tree's are contiguous */
+	int64_t *tree_tokens;          /* [segments] packed tokens of the tree of each root */
+	int64_t *first_block;          /* [segments + 1] query blocks before each segment */
+};
+
+/* A block of queries: tokens q0 .. q0 + nq of segment s, the heads of kv. */
+struct attn_block {
+	int32_t s, kv;
+	int64_t q0, nq, rows;
+	int64_t pos;                   /* position of token q0 in its sequence */
+};
+
+/* A block of keys: n (padded: width) tokens from k0 of segment s. */
+struct attn_keys {
+	int32_t s;
+	int64_t k0, n, width, stride;  /* stride: width of the packed block, >= width */
+	int64_t pos;                   /* position of token k0 */
+	int64_t offset;                /* packed tokens before it, in its kv head */
+	int causal;                    /* own segment: a query sees keys up to itself */
+};
+
+static void
+attn_init(struct attn *a, struct od_mat q, struct od_mat k, struct od_mat v, const struct od_tree *tree,
+	const struct od_attn_params *p)
+{
+	memset(a, 0, sizeof *a);
+	a->tree = tree;
+	a->p = p;
+	a->q = q;
+	a->k = k;
+	a->v = v;
+	a->d = p->head_dim;
+	a->dp = round_up(a->d, VW);
+	a->group = p->n_heads / p->n_kv_heads;
+	a->nq = QUERY_ROWS / a->group > 8 ? QUERY_ROWS / a->group : 8;
+	if (a->nq > KEY_BLOCK)
+		a->nq = KEY_BLOCK;
+}
+
+/* Fills the index arrays; returns the packed tokens of the whole buffer, -1 when memory is short. */
+static int64_t
+attn_offsets(struct attn *a, struct cpu_ctx *ctx)
+{
+	const struct od_tree *tree = a->tree;
+	int32_t n = tree->n_segments;
+	int64_t *next, at = 0;
+
+	a->offset = od_cpu_scratch(ctx, SCRATCH_ATTN_INDEX, (size_t)(4 * n + 1) * sizeof *a->offset);
+	if (!a->offset)
+		return -1;
+	a->tree_tokens = a->offset + n;
+	next = a->tree_tokens + n;
+	a->first_block = next + n;
+	a->first_block[0] = 0;
+	memset(a->tree_tokens, 0, (size_t)n * sizeof *a->tree_tokens);
+	for (int32_t s = 0; s < n; s++) {
+		a->tree_tokens[tree->parent[s] < 0 ? s : tree->parent[s]] += round_up(tree->len[s], VW);
+		a->first_block[s + 1] = a->first_block[s] + (tree->len[s] + a->nq - 1) / a->nq;
+	}
+	for (int32_t s = 0; s < n; s++) {
+		int64_t *to = tree->parent[s] < 0 ? &at : &next[tree->parent[s]];
+
+		a->offset[s] = *to;
+		next[s] = *to + round_up(tree->len[s], VW);
+		*to += tree->parent[s] < 0 ? a->tree_tokens[s] : round_up(tree->len[s], VW);
+	}
+	return at;
+}
+
+static struct attn_block
+block_at(const struct attn *a, int32_t s, int32_t kv, int64_t q0)
+{
+	int64_t left = a->tree->len[s] - q0;
+	int32_t parent = a->tree->parent[s];
+	struct attn_block b = { s, kv, q0, left < a->nq ? left : a->nq, 0, q0 };
+
+	b.rows = b.nq * a->group;
+	if (parent >= 0)
+		b.pos += a->tree->len[parent];
+	return b;
+}
+
+/* Block number i of the buffer's query blocks, for one kv head. */
+static struct attn_block
+numbered_block(const struct attn *a, int64_t i, int32_t kv)
+{
+	int32_t low = 0, high = a->tree->n_segments;
+
+	while (high - low > 1) {
+		int32_t mid = low + (high - low) / 2;
+
+		if (a->first_block[mid] <= i)
+			low = mid;
+		else
+			high = mid;
+	}
+	return block_at(a, low, kv, (i - a->first_block[low]) * a->nq);
+}
+
+/* The next block of keys that some query of b sees, at or after *segment, *k0; 0 at the end. */
+static int
+next_keys(const struct attn *a, const struct attn_block *b, int *own, int64_t *at, struct attn_keys *k)
+{
+	int32_t parent = a->tree->parent[b->s];
+
+	for (; *own < 2; ++*own, *at = 0) {
+		int32_t s = *own ? b->s : parent;
+		int64_t end = s < 0 ? 0 : *own ? b->q0 + b->nq : a->tree->len[s];
+
+		while (*at < end) {
+			int64_t full = a->tree->len[s] - *at < KEY_BLOCK ? a->tree->len[s] - *at : KEY_BLOCK;
+
+			*k = (struct attn_keys){ s, *at, end - *at < full ? end - *at : full, 0, round_up(full, VW),
+				*at + (*own && parent >= 0 ? a->tree->len[parent] : 0), a->offset[s] + *at, *own };
+			k->width = round_up(k->n, VW);
+			*at += KEY_BLOCK;
+			if (a->p->window <= 0 || k->pos + k->n > b->pos - a->p->window + 1)
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/* The keys of block k that token i of block b sees: [*from, *to) within the block. */
+static inline void
+visible_keys(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, int64_t i, int32_t *from, int32_t *to)
+{
+	int64_t lo = 0, hi = k->n;
+
+	if (k->causal && b->q0 + i - k->k0 + 1 < hi)
+		hi = b->q0 + i - k->k0 + 1;
+	if (a->p->window > 0)
+		lo = b->pos + i - a->p->window + 1 - k->pos;
+	*from = lo < 0 ? 0 : (int32_t)(lo < k->n ? lo : k->n);
+	*to = hi < 0 ? 0 : (int32_t)hi;
+}
+
+static inline vi
+lanes_within(int64_t j, int32_t from, int32_t to)
+{
+	vi at;
+
+	for (int i = 0; i < VW; i++)
+		at[i] = (int32_t)j + i;
+	return (at >= from) & (at < to);
+}
+
+/* ---- packing ---- */
+
+/* n rows of [., d] to [n, dp], times scale, zeros behind. */
+static void
+pack_rows(float *to, const float *from, int64_t ld, int64_t n, int64_t d, int64_t dp, float scale)
+{
+	for (int64_t i = 0; i < n; i++, to += dp, from += ld) {
+		for (int64_t j = 0; j < d; j++)
+			to[j] = from[j] * scale;
+		for (int64_t j = d; j < dp; j++)
+			to[j] = 0;
+	}
+}
+
+/* n rows of [., d] to their transpose [d, width], zeros behind. */
+static void
+pack_transposed(float *to, const float *from, int64_t ld, int64_t n, int64_t d, int64_t width)
+{
+	for (int64_t j = 0; j < d; j++, to += width) {
+		for (int64_t i = 0; i < n; i++)
+			to[i] = from[i * ld + j];
+		for (int64_t i = n; i < width; i++)
+			to[i] = 0;
+	}
+}
+
+/* Head kv of segment s of x ([T, K*D]) into 'to', where the segment's packed blocks begin. */
+static void
+pack_segment(const struct attn *a, float *to, struct od_mat x, int32_t s, int32_t kv, int transpose)
+{
+	int64_t len = a->tree->len[s], padded = round_up(len, VW);
+	const float *from = mat_row(&x, a->tree->start[s]) + kv * a->d;
+
+	for (int64_t k0 = 0; transpose && k0 < len; k0 += KEY_BLOCK) {
+		int64_t n = len - k0 < KEY_BLOCK ? len - k0 : KEY_BLOCK;
+
+		pack_transposed(to + k0 * a->dp, from + k0 * x.ld, x.ld, n, a->d, round_up(n, VW));
+	}
+	if (transpose)
+		return;
+	pack_rows(to, from, x.ld, len, a->d, a->dp, 1.0f);
+	memset(to + len * a->dp, 0, (size_t)((padded - len) * a->dp) * sizeof *to);
+}
+
+/* The rows of a block of queries of x ([T, H*D]) to [rows, dp]. */
+static void
+pack_block(const struct attn *a, float *to, struct od_mat x, const struct attn_block *b, float scale)
+{
+	for (int64_t i = 0; i < b->nq; i++)
+		pack_rows(to + i * a->group * a->dp, mat_row(&x, a->tree->start[b->s] + b->q0 + i) + b->kv * a->group * a->d, a->d,
+			a->group, a->d, a->dp, scale);
+}
+
+/* ---- forward ---- */
+
+/* One row of scores to exp(score - m), with the soft-cap and the mask. Updates m and l; returns what the row's earlier
+ * sums are to be multiplied by. */
+static float
+softmax_row(float *s, int64_t width, int32_t from, int32_t to, float cap, float *m, float *l)
+{
+	vf top = vf_set(NO_MAX), sum = vf_set(0), masked = vf_set(-INFINITY);
+	float m_new, scale;
+
+	for (int64_t j = 0; j < width; j += VW) {
+		vf x = vf_load(s + j);
+
+		if (cap > 0)
+			x = cap * vf_tanh(x / cap);
+		x = vf_select(lanes_within(j, from, to), x, masked);
+		vf_store(s + j, x);
+		top = vf_max(top, x);
+	}
+	m_new = vf_hmax(top);
+	if (!(m_new > *m))
+		m_new = *m;
+	for (int64_t j = 0; j < width; j += VW) {
+		vf e = vf_exp(vf_load(s + j) - m_new);
+
+		vf_store(s + j, e);
+		sum += e;
+	}
+	scale = expf(*m - m_new);
+	*l = *l * scale + vf_sum(sum);
+	*m = m_new;
+	return scale;
+}
+
+static inline void
+scale_row(float *x, int64_t n, float c)
+{
+	for (int64_t j = 0; j < n; j += VW)
+		vf_store(x + j, vf_load(x + j) * c);
+}
+
+static void
+write_rows(const struct attn *a, const struct attn_block *b, const float *acc, const float *m, const float *l)
+{
+	for (int64_t r = 0; r < b->rows; r++) {
+		int64_t t = a->tree->start[b->s] + b->q0 + r / a->group, h = b->kv * a->group + r % a->group;
+		float *o = mat_row(&a->out, t) + h * a->d, inv = 1.0f / l[r];
+
+		for (int64_t j = 0; j < a->d; j++)
+			o[j] = acc[r * a->dp + j] * inv;
+		a->lse[t * a->p->n_heads + h] = m[r] + logf(l[r]);
+	}
+}
+
+static int64_t
+forward_scratch(const struct attn *a)
+{
+	int64_t rows = a->nq * a->group;
+
+	return round_up(rows * (2 * a->dp + KEY_BLOCK + 2), 16);
+}
+
+/* kt, v: the packed keys (transposed) and values of the block's kv head. */
+static void
+forward_block(const struct attn *a, const struct attn_block *b, const float *kt, const float *v, float *scratch)
+{
+	int64_t max_rows = a->nq * a->group, at = 0;
+	float *q = scratch, *acc = q + max_rows * a->dp, *s = acc + max_rows * a->dp, *m = s + max_rows * KEY_BLOCK;
+	float *l = m + max_rows;
+	struct attn_keys k;
+	int own = 0;
+
+	pack_block(a, q, a->q, b, a->p->scale);
+	memset(acc, 0, (size_t)(b->rows * a->dp) * sizeof *acc);
+	for (int64_t r = 0; r < b->rows; r++) {
+		m[r] = NO_MAX;
+		l[r] = 0;
+	}
+	while (next_keys(a, b, &own, &at, &k)) {
+		tile(b->rows, k.width, a->d, q, a->dp, 1, kt + k.offset * a->dp, k.stride, s, KEY_BLOCK, 0);
+		for (int64_t r = 0; r < b->rows; r++) {
+			int32_t from, to;
+			float scale;
+
+			visible_keys(a, b, &k, r / a->group, &from, &to);
+			scale = softmax_row(s + r * KEY_BLOCK, k.width, from, to, a->p->softcap, m + r, l + r);
+			if (scale != 1.0f)
+				scale_row(acc + r * a->dp, a->dp, scale);
+		}
+		tile(b->rows, a->dp, k.width, s, KEY_BLOCK, 1, v + k.offset * a->dp, a->dp, acc, a->dp, 1);
+	}
+	write_rows(a, b, acc, m, l);
+}
+
+static void
+attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od_mat q, struct od_mat k, struct od_mat v,
+	const struct od_tree *tree, const struct od_attn_params *p)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+	int32_t n_kv = p->n_kv_heads;
+	int64_t packed, each, n_blocks;
+	float *kt, *vp, *team;
+	struct attn a;
+
+	attn_init(&a, q, k, v, tree, p);
+	packed = attn_offsets(&a, ctx) * a.dp;
+	if (packed < 0)
+		return;
+	each = forward_scratch(&a);
+	kt = od_cpu_scratch(ctx, SCRATCH_ATTN, (size_t)(2 * packed * n_kv) * sizeof *kt);
+	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads) * sizeof *team);
+	if (!kt || !team)
+		return;
+	vp = kt + packed * n_kv;
+	a.out = out;
+	a.lse = lse;
+	n_blocks = a.first_block[tree->n_segments] * n_kv;
+#pragma omp parallel num_threads(ctx->threads)
+	{
+#pragma omp for schedule(dynamic)
+		for (int64_t i = 0; i < (int64_t)tree->n_segments * n_kv; i++) {
+			int32_t s = (int32_t)(i / n_kv), kv = (int32_t)(i % n_kv);
+
+			pack_segment(&a, kt + kv * packed + a.offset[s] * a.dp, k, s, kv, 1);
+			pack_segment(&a, vp + kv * packed + a.offset[s] * a.dp, v, s, kv, 0);
+		}
+		/* from the end: the longest rows of the last segment first */
+#pragma omp for schedule(dynamic)
+		for (int64_t i = 0; i < n_blocks; i++) {
+			int32_t kv = (int32_t)(i % n_kv);
+			struct attn_block b = numbered_block(&a, (n_blocks - 1 - i) / n_kv, kv);
+
+			forward_block(&a, &b, kt + kv * packed, vp + kv * packed, team + each * omp_get_thread_num());
+		}
+	}
+}
+
+/* ---- backward ---- */
+
+/* Scratch of one thread. Of the tree at hand, by packed tokens: k, kt, vt, dk, dv; of a block of queries the rest. */
+struct attn_grad {
+	float *k, *kt, *vt, *dk, *dv;
+	float *q, *dout, *dq, *prob, *ds, *delta, *lse;
+};
+
+static int64_t
+grad_scratch(const struct attn *a, int64_t tokens)
+{
+	int64_t rows = a->nq * a->group;
+
+	return round_up(5 * tokens * a->dp + rows * (3 * a->dp + 2 * KEY_BLOCK + 2), 16);
+}
+
+static struct attn_grad
+grad_init(const struct attn *a, float *scratch, int64_t tokens)
+{
+	int64_t rows = a->nq * a->group, tree = tokens * a->dp;
+	struct attn_grad g = { .k = scratch };
+
+	g.kt = g.k + tree;
+	g.vt = g.kt + tree;
+	g.dk = g.vt + tree;
+	g.dv = g.dk + tree;
+	g.q = g.dv + tree;
+	g.dout = g.q + rows * a->dp;
+	g.dq = g.dout + rows * a->dp;
+	g.prob = g.dq + rows * a->dp;
+	g.ds = g.prob + rows * KEY_BLOCK;
+	g.delta = g.ds + rows * KEY_BLOCK;
+	g.lse = g.delta + rows;
+	return g;
+}
+
+/* One row: prob holds scores, ds holds dout.v; afterwards the probabilities and the gradient of the scaled scores. */
+static void
+grad_row(float *prob, float *ds, int64_t width, int32_t from, int32_t to, float cap, float lse, float delta)
+{
+	for (int64_t j = 0; j < width; j += VW) {
+		vf x = vf_load(prob + j), slope = vf_set(1.0f), e;
+		vi seen = lanes_within(j, from, to);
+
+		if (cap > 0) {
+			vf th = vf_tanh(x / cap);
+
+			x = cap * th;
+			slope = 1.0f - th * th;
+		}
+		e = (vf)((vi)vf_exp(x - lse) & seen);
+		vf_store(prob + j, e);
+		vf_store(ds + j, e * (vf_load(ds + j) - delta) * slope);
+	}
+}
+
+static void
+pack_grad_block(const struct attn *a, struct attn_grad *g, const struct attn_block *b)
+{
+	pack_block(a, g->q, a->q, b, a->p->scale);
+	pack_block(a, g->dout, a->dout, b, 1.0f);
+	pack_block(a, g->dq, a->out, b, 1.0f);             /* borrowed: out, for delta = dout.out */
+	for (int64_t r = 0; r < b->rows; r++) {
+		int64_t t = a->tree->start[b->s] + b->q0 + r / a->group;
+		vf sum = vf_set(0);
+
+		for (int64_t j = 0; j < a->dp; j += VW)
+			sum += vf_load(g->dout + r * a->dp + j) * vf_load(g->dq + r * a->dp + j);
+		g->delta[r] = vf_sum(sum);
+		g->lse[r] = a->lse[t * a->p->n_heads + b->kv * a->group + r % a->group];
+	}
+	memset(g->dq, 0, (size_t)(b->rows * a->dp) * sizeof *g->dq);
+}
+
+/* offset0: packed tokens before the tree. */
+static void
+grad_block(const struct attn *a, struct attn_grad *g, const struct attn_block *b, int64_t offset0)
+{
+	struct attn_keys k;
+	int64_t at = 0, dp = a->dp;
+	int own = 0;
+
+	pack_grad_block(a, g, b);
+	while (next_keys(a, b, &own, &at, &k)) {
+		int64_t o = (k.offset - offset0) * dp;
+
+		tile(b->rows, k.width, a->d, g->q, dp, 1, g->kt + o, k.stride, g->prob, KEY_BLOCK, 0);
+		tile(b->rows, k.width, a->d, g->dout, dp, 1, g->vt + o, k.stride, g->ds, KEY_BLOCK, 0);
+		for (int64_t r = 0; r < b->rows; r++) {
+			int32_t from, to;
+
+			visible_keys(a, b, &k, r / a->group, &from, &to);
+			grad_row(g->prob + r * KEY_BLOCK, g->ds + r * KEY_BLOCK, k.width, from, to, a->p->softcap, g->lse[r],
+				g->delta[r]);
+		}
+		tile(k.width, dp, b->rows, g->prob, 1, KEY_BLOCK, g->dout, dp, g->dv + o, dp, 1);
+		tile(k.width, dp, b->rows, g->ds, 1, KEY_BLOCK, g->q, dp, g->dk + o, dp, 1);
+		tile(b->rows, dp, k.width, g->ds, KEY_BLOCK, 1, g->k + o, dp, g->dq, dp, 1);
+	}
+	for (int64_t r = 0; r < b->rows; r++) {
+		float *dq = mat_row(&a->dq, a->tree->start[b->s] + b->q0 + r / a->group) + (b->kv * a->group + r % a->group) * a->d;
+
+		for (int64_t j = 0; j < a->d; j++)
+			dq[j] = g->dq[r * dp + j] * a->p->scale;
+	}
+}
+
+static void
+write_segment(const struct attn *a, struct od_mat to, const float *from, int32_t s, int32_t kv)
+{
+	for (int64_t i = 0; i < a->tree->len[s]; i++)
+		memcpy(mat_row(&to, a->tree->start[s] + i) + kv * a->d, from + i * a->dp, (size_t)a->d * sizeof *from);
+}
+
+/* All of one tree for one kv head. */
+static void
+grad_tree(const struct attn *a, int32_t root, int32_t kv, float *scratch)
+{
+	const struct od_tree *tree = a->tree;
+	struct attn_grad g = grad_init(a, scratch, a->tree_tokens[root]);
+
+	memset(g.dk, 0, (size_t)(2 * a->tree_tokens[root] * a->dp) * sizeof *g.dk);
+	for (int32_t s = root; s < tree->n_segments; s++) {
+		int64_t o = (a->offset[s] - a->offset[root]) * a->dp;
+
+		if (s != root && tree->parent[s] != root)
+			continue;
+		pack_segment(a, g.k + o, a->k, s, kv, 0);
+		pack_segment(a, g.kt + o, a->k, s, kv, 1);
+		pack_segment(a, g.vt + o, a->v, s, kv, 1);
+		for (int64_t q0 = 0; q0 < tree->len[s]; q0 += a->nq) {
+			struct attn_block b = block_at(a, s, kv, q0);
+
+			grad_block(a, &g, &b, a->offset[root]);
+		}
+	}
+	for (int32_t s = root; s < tree->n_segments; s++) {
+		int64_t o = (a->offset[s] - a->offset[root]) * a->dp;
+
+		if (s != root && tree->parent[s] != root)
+			continue;
+		write_segment(a, a->dk, g.dk + o, s, kv);
+		write_segment(a, a->dv, g.dv + o, s, kv);
+	}
+}
+
+static void
+attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct od_mat dv, struct od_mat dout, struct od_mat q,
+	struct od_mat k, struct od_mat v, struct od_mat out, const float *lse, const struct od_tree *tree,
+	const struct od_attn_params *p)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+	int32_t n_seg = tree->n_segments, n_kv = p->n_kv_heads;
+	int64_t largest = 0, each;
+	struct attn a;
+	float *team;
+
+	attn_init(&a, q, k, v, tree, p);
+	if (attn_offsets(&a, ctx) < 0)
+		return;
+	for (int32_t s = 0; s < n_seg; s++)
+		if (tree->parent[s] < 0 && a.tree_tokens[s] > largest)
+			largest = a.tree_tokens[s];
+	each = grad_scratch(&a, largest);
+	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads) * sizeof *team);
+	if (!team)
+		return;
+	a.out = out;
+	a.dout = dout;
+	a.dq = dq;
+	a.dk = dk;
+	a.dv = dv;
+	a.lse = (float *)lse;
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+	for (int64_t i = 0; i < (int64_t)n_seg * n_kv; i++)
+		if (tree->parent[i / n_kv] < 0)
+			grad_tree(&a, (int32_t)(i / n_kv), (int32_t)(i % n_kv), team + each * omp_get_thread_num());
+}

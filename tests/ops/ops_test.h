@@ -1,0 +1,200 @@
+/* ops_test.h -- matrices with sentinels, random fills and comparisons for the tests of the operations. */
+#ifndef OD_TESTS_OPS_TEST_H
+#define OD_TESTS_OPS_TEST_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend.h"
+#include "base/rng.h"
+#include "cpu/simd.h"
+
+#define GUARD 64                   /* floats of sentinel in front of and behind every matrix */
+#define SENTINEL 0x7fadbeefu       /* a NaN no computation makes */
+
+static struct od_backend *ref, *cpu;
+static struct od_rng rng;
+
+/* A matrix of rows x cols with 'pad' sentinels behind each row. m is the view to hand to an operation. */
+struct tmat {
+	float *base;
+	struct od_mat m;
+};
+
+static inline float
+sentinel(void)
+{
+	uint32_t u = SENTINEL;
+	float f;
+
+	memcpy(&f, &u, 4);
+	return f;
+}
+
+static inline int
+is_sentinel(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, 4);
+	return u == SENTINEL;
+}
+
+static inline float *
+at(const struct tmat *t, int64_t r, int64_t c)
+{
+	return (float *)t->m.data + r * t->m.ld + c;
+}
+
+/* Filled with normal numbers times scale. */
+static inline struct tmat
+tmat_new(int64_t rows, int64_t cols, int64_t pad, double scale)
+{
+	struct tmat t;
+	int64_t ld = cols + pad, n = 2 * GUARD + rows * ld;
+
+	t.base = aligned_alloc(64, ((size_t)n * sizeof(float) / 64 + 1) * 64);
+	assert_non_null(t.base);
+	for (int64_t i = 0; i < n; i++)
+		t.base[i] = sentinel();
+	t.m = (struct od_mat){ t.base + GUARD, OD_F32, rows, cols, ld };
+	for (int64_t r = 0; r < rows; r++)
+		for (int64_t c = 0; c < cols; c++)
+			*at(&t, r, c) = (float)(scale * od_rng_normal(&rng));
+	return t;
+}
+
+static inline struct tmat
+tmat_clone(const struct tmat *t)
+{
+	struct tmat u = tmat_new(0, 0, 0, 0);
+	size_t n = (size_t)(2 * GUARD + t->m.rows * t->m.ld) * sizeof(float);
+
+	free(u.base);
+	u.base = aligned_alloc(64, (n / 64 + 1) * 64);
+	assert_non_null(u.base);
+	memcpy(u.base, t->base, n);
+	u.m = t->m;
+	u.m.data = u.base + GUARD;
+	return u;
+}
+
+static inline void
+tmat_free(struct tmat *t)
+{
+	free(t->base);
+	t->base = NULL;
+}
+
+/* Fails when a float outside the matrix was written, or one inside was left a sentinel. */
+static inline void
+tmat_check_guards(const struct tmat *t, const char *what)
+{
+	int64_t n = 2 * GUARD + t->m.rows * t->m.ld;
+
+	for (int64_t i = 0; i < n; i++) {
+		int64_t j = i - GUARD;
+		int inside = j >= 0 && j < t->m.rows * t->m.ld && j % t->m.ld < t->m.cols;
+
+		if (is_sentinel(t->base[i]) == inside)
+			fail_msg("%s: %s at float %lld of a %lld x %lld matrix", what, inside ? "nothing written" : "sentinel lost",
+				(long long)j, (long long)t->m.rows, (long long)t->m.cols);
+	}
+}
+
+/* got against want within tol times the largest entry of want, or of 'size' when the terms of its sums are that large
+ * and may cancel; guards of got too. */
+static inline void
+expect_near(const struct tmat *got, const struct tmat *want, double tol, double size, const char *what)
+{
+	double top = size;
+
+	tmat_check_guards(got, what);
+	for (int64_t r = 0; r < want->m.rows; r++)
+		for (int64_t c = 0; c < want->m.cols; c++)
+			top = fmax(top, fabs((double)*at(want, r, c)));
+	for (int64_t r = 0; r < want->m.rows; r++)
+		for (int64_t c = 0; c < want->m.cols; c++) {
+			double d = fabs((double)*at(got, r, c) - *at(want, r, c));
+
+			if (!(d <= tol * (top + 1e-30)))
+				fail_msg("%s: [%lld,%lld] is %.9g, wanted %.9g (off by %.3g of the largest, allowed %.3g)", what,
+					(long long)r, (long long)c, (double)*at(got, r, c), (double)*at(want, r, c), d / (top + 1e-30), tol);
+		}
+}
+
+static inline void
+expect_same(const struct tmat *got, const struct tmat *want, const char *what)
+{
+	assert_int_equal(got->m.rows, want->m.rows);
+	for (int64_t r = 0; r < want->m.rows; r++)
+		if (memcmp(at(got, r, 0), at(want, r, 0), (size_t)want->m.cols * sizeof(float)))
+			fail_msg("%s: row %lld differs in its bits", what, (long long)r);
+}
+
+/* Every test runs with every set of kernels this processor has, and with oneDNN's products and our own:
+ * OPS_VARIANT(i, own) in 'variants'. The current one is opened by use_variant(), on 'threads' threads. */
+struct variant {
+	int kernels, own_gemm;
+};
+
+static const struct variant variants[] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 2, 1 } };
+
+static inline void
+open_cpu(int threads)
+{
+	struct od_error err = OD_ERROR_INIT;
+
+	od_backend_close(cpu);
+	cpu = NULL;
+	if (od_backend_open(&cpu, "cpu", threads, &err) != OD_OK)
+		fail_msg("%s", err.msg);
+}
+
+/* 0 when this processor has no such variant. */
+static inline int
+use_variant(size_t i, int threads)
+{
+	open_cpu(threads);
+	return od_cpu_variant(cpu, variants[i].kernels, variants[i].own_gemm);
+}
+
+#define FOR_EACH_VARIANT(i) for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) if (use_variant(i, 2))
+
+/* Opens the backends and prints the seed; OD_TEST_SEED repeats a run. */
+static inline void
+ops_begin(void)
+{
+	const char *text = getenv("OD_TEST_SEED");
+	uint64_t seed = text ? strtoull(text, NULL, 10) : 20240607;
+	struct od_error err = OD_ERROR_INIT;
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	rng = od_rng_init(seed, 1);
+	printf("# seed %llu\n", (unsigned long long)seed);
+	if (od_backend_open(&ref, "ref", 0, &err) != OD_OK || od_backend_open(&cpu, "cpu", 2, &err) != OD_OK) {
+		printf("Bail out! %s\n", err.msg);
+		exit(1);
+	}
+	printf("# %s\n", cpu->numerics);
+}
+
+static inline int
+ops_end(int failed)
+{
+	if (!cpu->ok(cpu) || !ref->ok(ref))
+		failed = 1;
+	od_backend_close(cpu);
+	od_backend_close(ref);
+	return failed;
+}
+
+#endif
