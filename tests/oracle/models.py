@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Log-probs and pair losses of the reference models, through od-ref and od-inspect.
 
-Environment: ORACLE (folder with models/NAME/expected.json), BIN (folder of the tools). Prints TAP.
+Environment: ORACLE (folder with oracle/models/NAME/expected.json), BIN (folder of the tools). Prints TAP.
 """
 import glob
 import json
@@ -73,7 +73,7 @@ def check_pairs(model, name, expected):
 
 
 def main():
-    for path in sorted(glob.glob(f"{ORACLE}/models/*/expected.json")):
+    for path in sorted(glob.glob(f"{ORACLE}/oracle/models/*/expected.json")):
         model, expected = os.path.dirname(path), json.load(open(path))
         if "pairs" not in expected:
             continue
