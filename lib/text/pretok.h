@@ -27,6 +27,11 @@ enum od_step_kind {
 	OD_STEP_SPACE_BEFORE               /* one space before a piece that has none */
 };
 
+/* The pattern "ByteLevel" stands for, and the one of tiktoken's cl100k family up to its digits. */
+#define OD_PATTERN_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define OD_PATTERN_CL100K(digits) "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits \
+	"| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
 /* What becomes of the matches of a pattern that cuts. */
 enum od_behavior {
 	OD_REMOVED, OD_ISOLATED, OD_MERGED_WITH_PREVIOUS, OD_MERGED_WITH_NEXT, OD_CONTIGUOUS
@@ -37,12 +42,13 @@ enum od_prepend { OD_PREPEND_ALWAYS, OD_PREPEND_NEVER, OD_PREPEND_FIRST };
 struct od_step {
 	enum od_step_kind kind;
 	struct od_pattern *pattern;
-	char *text;
+	char *text;                        /* what replaces or is prepended; for a split the pattern's own text */
 	size_t len;
 	enum od_normal_form form;
 	enum od_behavior behavior;
 	enum od_prepend prepend;
 	bool invert, left, right, split;
+	bool literal;                      /* the pattern is plain text */
 };
 
 #define OD_MAX_STEPS 64

@@ -8,7 +8,6 @@
 
 #define MAX_DEPTH 16
 
-#define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define PUNCTUATION "[\\p{P}$+<=>^`|~]"
 
 void
@@ -47,14 +46,18 @@ static enum od_status
 read_pattern(struct od_step *s, const json_t *json, struct od_error *err)
 {
 	const json_t *p = json_object_get(json, "pattern"), *literal, *regex;
+	enum od_status st;
 
 	literal = json_is_string(p) ? p : json_object_get(p, "String");
 	regex = json_object_get(p, "Regex");
-	if (json_is_string(literal))
-		return od_pattern_compile(&s->pattern, json_string_value(literal), json_string_length(literal), true, err);
-	if (json_is_string(regex))
-		return od_pattern_compile(&s->pattern, json_string_value(regex), json_string_length(regex), false, err);
-	return od_fail(err, OD_EFORMAT, "field 'pattern' must have a string 'String' or 'Regex'");
+	s->literal = json_is_string(literal);
+	p = s->literal ? literal : regex;
+	if (!json_is_string(p))
+		return od_fail(err, OD_EFORMAT, "field 'pattern' must have a string 'String' or 'Regex'");
+	st = s->text ? OD_OK : set_text(s, json_string_value(p), json_string_length(p), err);
+	if (st != OD_OK)
+		return st;
+	return od_pattern_compile(&s->pattern, json_string_value(p), json_string_length(p), s->literal, err);
 }
 
 /* ---- normalisers ------------------------------------------------------------------------------------------------------ */
@@ -166,7 +169,8 @@ add_cut(struct od_steps *s, const char *regex, enum od_behavior behavior, bool i
 		return st;
 	step->behavior = behavior;
 	step->invert = invert;
-	return od_pattern_compile(&step->pattern, regex, strlen(regex), false, err);
+	st = set_text(step, regex, strlen(regex), err);
+	return st == OD_OK ? od_pattern_compile(&step->pattern, regex, strlen(regex), false, err) : st;
 }
 
 static enum od_status
@@ -212,7 +216,7 @@ add_byte_level(struct od_steps *s, const json_t *json, struct od_error *err)
 	if (st == OD_OK && space)
 		st = add_step(s, OD_STEP_SPACE_BEFORE, &step, err);
 	if (st == OD_OK && regex)
-		st = add_cut(s, GPT2_PATTERN, OD_ISOLATED, false, err);
+		st = add_cut(s, OD_PATTERN_GPT2, OD_ISOLATED, false, err);
 	return st == OD_OK ? add_step(s, OD_STEP_BYTE_LETTERS, &step, err) : st;
 }
 
@@ -264,7 +268,9 @@ add_delimiter(struct od_steps *s, const json_t *json, struct od_error *err)
 	if (st != OD_OK)
 		return st;
 	step->behavior = OD_REMOVED;
-	return od_pattern_compile(&step->pattern, text, n, true, err);
+	step->literal = true;
+	st = set_text(step, text, n, err);
+	return st == OD_OK ? od_pattern_compile(&step->pattern, text, n, true, err) : st;
 }
 
 static enum od_status

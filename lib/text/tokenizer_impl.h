@@ -29,7 +29,7 @@ struct od_tokenizer {
 	int32_t *added_of;                 /* [vocab.n_ids] index into added, or -1 */
 	struct od_trie raw, normalized;    /* values are indices into added */
 	struct od_decoder decoder;
-	int32_t bos, eos, pad;
+	int32_t bos, eos, pad;             /* -1: none */
 	bool adds_bos, has_post_bos;
 	char *chat_template;
 	char *normalizer_text, *pre_tokenizer_text;    /* their JSON, keys sorted */
