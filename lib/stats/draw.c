@@ -188,6 +188,14 @@ column_width(const struct od_table *t, int c)
 	return widest;
 }
 
+/* Empty cells at the end of a row leave no blanks behind. */
+static void
+trim_blanks(struct od_buf *out)
+{
+	while (od_buf_ok(out) && out->len > 0 && out->data[out->len - 1] == ' ')
+		out->data[--out->len] = '\0';
+}
+
 void
 od_table_render(const struct od_table *t, struct od_buf *out, const char *indent)
 {
@@ -207,9 +215,10 @@ od_table_render(const struct od_table *t, struct od_buf *out, const char *indent
 
 		od_buf_printf(out, "%s", c == 0 ? indent : "  ");
 		od_buf_printf(out, "%*s%s", t->align[c] == 'r' ? pad : 0, "", cell);
-		if (last)
+		if (last) {
+			trim_blanks(out);
 			od_buf_char(out, '\n');
-		else if (t->align[c] != 'r')
+		} else if (t->align[c] != 'r')
 			od_buf_printf(out, "%*s", pad, "");
 	}
 	free(width);

@@ -8,8 +8,10 @@
 
 #define OD_INSPECT_COMMANDS(X) \
 	X(curve, "weight, gradient coefficient and loss of an objective over the margin") \
+	X(model, "architecture, sizes, tensors and memory needs of a model directory") \
 	X(run, "curves and summary of training runs, from their metrics") \
 	X(stream, "what kind of stream, its fields, whether it is whole; --check sets the exit status") \
+	X(tokens, "texts or messages to token ids and pieces") \
 	X(weights, "what an objective makes of scored pairs: weights, losses, derivatives")
 
 #define X(name, summary) int od_inspect_##name(int argc, char **argv);

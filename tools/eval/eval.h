@@ -1,0 +1,17 @@
+/* eval.h -- the benchmarks of od-eval. To add one: a line in the list (alphabetical), its measuring part in
+ * lib/bench/NAME.c, and tools/eval/NAME.c with `int od_eval_NAME(int argc, char **argv)`, a whole main as
+ * common/commands.h says. Results go through lib/bench/sheet.h and report.h, so that all benchmarks look alike.
+ */
+#ifndef OD_TOOLS_EVAL_H
+#define OD_TOOLS_EVAL_H
+
+#include "common/commands.h"
+
+#define OD_EVAL_COMMANDS(X) \
+	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs")
+
+#define X(name, summary) int od_eval_##name(int argc, char **argv);
+OD_EVAL_COMMANDS(X)
+#undef X
+
+#endif

@@ -1,0 +1,141 @@
+/* report.c -- see report.h. */
+#include "eval/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "io/atomic.h"
+
+const struct od_opt report_opts[] = {
+	OD_OPT_STR(struct report_options, items, "items", "FILE",
+		"one JSON line an item (default: standard output, unless it is a terminal)"),
+	OD_OPT_STR(struct report_options, summary, "summary", "FILE",
+		"the summary as one JSON object (default: a table on standard error)"),
+	OD_OPT_STR(struct report_options, compare, "compare", "A,B",
+		"paired differences B - A of two item files or two models, a table on standard output"),
+	OD_OPT_INT(struct report_options, resamples, "resamples", "N", 1, 1e7,
+		"resamples of intervals and tests of a comparison"),
+	OD_OPT_END
+};
+
+enum { COMPARE_SEED = 42 };
+
+static bool
+is_stdout(const char *name)
+{
+	return name != NULL && strcmp(name, "-") == 0;
+}
+
+enum od_status
+report_open_items(const struct report_options *o, bool framed, struct od_jsonl_writer **out, struct od_error *err)
+{
+	const char *name = o->items;
+	struct od_out *file = NULL;
+	enum od_status st;
+
+	*out = NULL;
+	if (name == NULL && !isatty(STDOUT_FILENO) && !is_stdout(o->summary))
+		name = "-";
+	if (name == NULL)
+		return OD_OK;
+	if (is_stdout(name) && is_stdout(o->summary))
+		return od_fail(err, OD_EUSAGE, "options '--items' and '--summary' cannot both be standard output");
+	st = od_out_open(&file, name, err);
+	return st == OD_OK ? od_jsonl_writer_open(out, file, framed, "od-eval", err) : st;
+}
+
+enum od_status
+report_item(struct od_jsonl_writer *items, const struct od_sheet *s, struct od_buf *line, struct od_error *err)
+{
+	if (items == NULL)
+		return OD_OK;
+	od_buf_clear(line);
+	od_sheet_item(s, s->n - 1, line);
+	if (!od_buf_ok(line))
+		return od_fail_nomem(err, "an item", line->len);
+	return od_jsonl_write(items, line->data, line->len, err);
+}
+
+/* Into a file at once and whole, or onto standard output. */
+static enum od_status
+write_text(const char *name, const struct od_buf *text, struct od_error *err)
+{
+	if (!od_buf_ok(text))
+		return od_fail_nomem(err, "a report", text->len);
+	if (!is_stdout(name))
+		return od_atomic_write(name, text->data, text->len, err);
+	fwrite(text->data, 1, text->len, stdout);              /* od_cli_end reports what went wrong */
+	return OD_OK;
+}
+
+enum od_status
+report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s, const char *head, const char *note,
+	struct od_error *err)
+{
+	struct od_buf text = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	if (o->summary != NULL) {
+		od_buf_printf(&text, "{%s,", head);
+		od_sheet_json(s, &text);
+		od_buf_str(&text, "}\n");
+		st = write_text(o->summary, &text, err);
+	} else if (!quiet) {
+		od_buf_printf(&text, "%s\n", note);
+		od_sheet_table(s, &text);
+		if (!od_buf_ok(&text))
+			st = od_fail_nomem(err, "a report", text.len);
+		else
+			st = od_write_all(STDERR_FILENO, text.data, text.len, "<stderr>", err);
+	}
+	od_buf_release(&text);
+	return st;
+}
+
+enum od_status
+report_comparison(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
+	const char *name_b, struct od_error *err)
+{
+	struct od_sheet_pairing p = OD_SHEET_PAIRING_INIT;
+	struct od_buf table = OD_BUF_INIT, json = OD_BUF_INIT;
+	enum od_status st = od_sheet_compare(&p, a, b, (int)o->resamples, COMPARE_SEED, err);
+
+	if (st != OD_OK)
+		return st;
+	if (p.only_a + p.only_b > 0)
+		od_warn("%lld items only in '%s' and %lld only in '%s' are left out", (long long)p.only_a, name_a,
+			(long long)p.only_b, name_b);
+	if (o->summary != NULL) {
+		od_buf_str(&json, "{\"a\":");
+		od_buf_json_string(&json, name_a, strlen(name_a));
+		od_buf_str(&json, ",\"b\":");
+		od_buf_json_string(&json, name_b, strlen(name_b));
+		od_buf_char(&json, ',');
+		od_sheet_pairing_json(&p, &json);
+		od_buf_str(&json, "}\n");
+		st = write_text(o->summary, &json, err);
+	}
+	if (st == OD_OK && !is_stdout(o->summary)) {
+		od_sheet_pairing_table(&p, name_a, name_b, &table);
+		st = write_text("-", &table, err);
+	}
+	od_buf_release(&table);
+	od_buf_release(&json);
+	od_sheet_pairing_release(&p);
+	return st;
+}
+
+enum od_status
+report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err)
+{
+	const char *comma = strchr(o->compare, ',');
+
+	if (comma == NULL || comma == o->compare || comma[1] == '\0' || strchr(comma + 1, ',') != NULL)
+		return od_fail(err, OD_EUSAGE, "option '--compare' needs two names, 'A,B', not '%s'", o->compare);
+	*a = od_strndup(o->compare, (size_t)(comma - o->compare));
+	*b = od_strdup(comma + 1);
+	return *a != NULL && *b != NULL ? OD_OK : od_fail_nomem(err, "names", strlen(o->compare));
+}

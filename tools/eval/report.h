@@ -1,0 +1,44 @@
+/* report.h -- where results go, the same for every benchmark: items as JSONL, a summary as a table or JSON, a comparison
+ * of two.
+ */
+#ifndef OD_EVAL_REPORT_H
+#define OD_EVAL_REPORT_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "bench/sheet.h"
+#include "common/cli.h"
+#include "io/jsonl.h"
+
+struct report_options {
+	const char *items, *summary, *compare;
+	int64_t resamples;
+};
+
+#define REPORT_OPTIONS_INIT { NULL, NULL, NULL, OD_RESAMPLES }
+
+extern const struct od_opt report_opts[];          /* base: struct report_options */
+
+/* Opens the stream of items: --items, or standard output when it is neither a terminal nor the summary's. *out NULL:
+ * nobody wants them. */
+OD_MUST_CHECK enum od_status report_open_items(const struct report_options *o, bool framed, struct od_jsonl_writer **out,
+	struct od_error *err);
+
+/* Writes the last row of a sheet; a NULL writer is fine. line is scratch. */
+OD_MUST_CHECK enum od_status report_item(struct od_jsonl_writer *items, const struct od_sheet *s, struct od_buf *line,
+	struct od_error *err);
+
+/* The summary of a sheet: JSON into --summary, a table on standard error otherwise (not under --quiet). head is JSON
+ * members that stand before "metrics" ("\"benchmark\":\"pairs\",...", no comma at its end); note goes above the table. */
+OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s,
+	const char *head, const char *note, struct od_error *err);
+
+/* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). */
+OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, const struct od_sheet *a,
+	const struct od_sheet *b, const char *name_a, const char *name_b, struct od_error *err);
+
+/* Splits --compare A,B; the two are malloc'd. */
+OD_MUST_CHECK enum od_status report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err);
+
+#endif

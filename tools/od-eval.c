@@ -1,0 +1,19 @@
+/* od-eval -- measures a model, or stored results, on a benchmark. Each benchmark is a file in tools/eval/. */
+#include "eval/eval.h"
+
+static const struct od_tool family = {
+	.name = "od-eval",
+	.summary = "measure models on benchmarks",
+	.usage = "BENCHMARK [OPTION...] [FILE...]",
+	.epilog = "'od-eval BENCHMARK --help' describes a benchmark.",
+};
+
+#define X(name, summary) { #name, summary, od_eval_##name },
+static const struct od_command commands[] = { OD_EVAL_COMMANDS(X) };
+#undef X
+
+int
+main(int argc, char **argv)
+{
+	return od_commands_main(&family, commands, sizeof commands / sizeof *commands, argc, argv);
+}
