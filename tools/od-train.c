@@ -1,0 +1,474 @@
+/* od-train -- trains a model on preference pairs. The order of things: options, model header and tokenizer, input to
+ * spool, plan and memory, weights, self-test, then the run (lib/train). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "io/atomic.h"
+#include "train/identity.h"
+#include "train/train.h"
+
+static volatile sig_atomic_t stop_signal;
+
+static void
+on_stop(int sig)
+{
+	stop_signal = sig;
+}
+
+/* From here on SIGINT and SIGTERM mean: save, then die of the signal. A second one kills at once. */
+static void
+catch_signals(void)
+{
+	struct sigaction a = { .sa_handler = on_stop, .sa_flags = (int)SA_RESETHAND };
+
+	sigemptyset(&a.sa_mask);
+	sigaction(SIGINT, &a, NULL);
+	sigaction(SIGTERM, &a, NULL);
+}
+
+/* ---- the run directory ---------------------------------------------------------------------------------------------- */
+
+static bool
+has_file(const char *dir, const char *name)
+{
+	char *path = od_path_join(dir, name);
+	bool yes = path && od_path_exists(path);
+
+	free(path);
+	return yes;
+}
+
+/* True when everything in dir is what od-train puts into a run directory: then it may be discarded. */
+static bool
+is_run_dir(const char *dir)
+{
+	static const char *const ours[] = { "spool.pairs", "eval.pairs", "run.json", "metrics.jsonl", "telemetry.jsonl",
+		"step-", "." };
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	bool yes = d != NULL;
+
+	while (yes && (e = readdir(d)) != NULL) {
+		yes = false;
+		for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+			yes = yes || strncmp(e->d_name, ours[i], strlen(ours[i])) == 0;
+	}
+	if (d)
+		closedir(d);
+	return yes;
+}
+
+static enum od_status
+scratch_dir(struct train *t, struct od_error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	t->dir = od_path_join(tmp && *tmp ? tmp : "/tmp", "od-train.XXXXXX");
+	if (!t->dir)
+		return od_fail_nomem(err, "a path", 0);
+	if (!mkdtemp(t->dir))
+		return od_fail_sys(err, errno, "cannot create directory '%s'", t->dir);
+	t->scratch = true;
+	return OD_OK;
+}
+
+/* One od-train at a time works in a run directory. */
+static enum od_status
+lock_dir(struct train *t, struct od_error *err)
+{
+	t->lock = open(t->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->lock < 0)
+		return od_fail_sys(err, errno, "cannot open directory '%s'", t->dir);
+	if (flock(t->lock, LOCK_EX | LOCK_NB) == 0)
+		return OD_OK;
+	close(t->lock);
+	t->lock = -1;
+	return errno == EWOULDBLOCK ? od_fail(err, OD_EEXIST, "another od-train is at work in '%s'", t->dir)
+		: od_fail_sys(err, errno, "cannot lock '%s'", t->dir);
+}
+
+static enum od_status
+claim_existing(struct train *t, bool resume, struct od_error *err)
+{
+	bool live = has_file(t->dir, "run.json");
+	enum od_status st = lock_dir(t, err);
+
+	if (st != OD_OK)
+		return st;
+	if (live && resume) {
+		t->resumable = true;
+		return OD_OK;
+	}
+	if (live && !t->o->run.force)
+		return od_fail(err, OD_EEXIST, "'%s' holds a run: --resume goes on with it, --force discards it", t->dir);
+	if (!is_run_dir(t->dir))
+		return od_fail(err, OD_EEXIST, "'%s' is there and is no run of od-train", t->dir);
+	close(t->lock);
+	t->lock = -1;
+	st = od_remove_tree(t->dir, err);
+	if (st == OD_OK)
+		st = od_make_dir(t->dir, err);
+	return st == OD_OK ? lock_dir(t, err) : st;
+}
+
+/* *done: OUT is there already and there is nothing to resume. */
+static enum od_status
+claim_run_dir(struct train *t, bool *done, struct od_error *err)
+{
+	struct train_options *o = t->o;
+	size_t len = o->run.out ? strlen(o->run.out) : 0;
+	enum od_status st;
+
+	*done = false;
+	if (o->dry_run || o->dump_grad)
+		return scratch_dir(t, err);
+	while (len > 1 && o->run.out[len - 1] == '/')
+		len--;
+	if (od_path_exists(o->run.out) && !o->run.force && !o->resume)
+		return od_fail(err, OD_EEXIST, "'%s' exists already; --force replaces it", o->run.out);
+	if (asprintf(&t->dir, "%.*s.run", (int)len, o->run.out) < 0)
+		return od_fail_nomem(err, "a path", len);
+	o->run.dir = t->dir;
+	o->run.out = strndup(o->run.out, len);
+	o->run.start = o->model;
+	*done = o->resume && od_path_exists(o->run.out);
+	if (od_path_exists(t->dir))
+		return *done ? OD_OK : claim_existing(t, o->resume, err);
+	st = *done ? OD_OK : od_make_dir(t->dir, err);
+	return st == OD_OK && !*done ? lock_dir(t, err) : st;
+}
+
+/* ---- the model -------------------------------------------------------------------------------------------------------- */
+
+/* Configuration and layout: enough for the plan, and for refusing a bad directory before the input is read. */
+static enum od_status
+look_at_model(struct train *t, struct od_error *err)
+{
+	struct od_model *m = &t->start.model;
+	struct od_safetensors *s = NULL;
+	const char *dir = t->o->model;
+	enum od_status st = od_config_load(&m->config, dir, err);
+
+	if (st == OD_OK)
+		st = od_safetensors_open_dir(&s, dir, err);
+	if (st == OD_OK)
+		st = od_params_layout(&m->params, &m->config, od_safetensors_find(s, "lm_head.weight") != NULL, err);
+	od_safetensors_close(s);
+	if (st == OD_OK && has_file(dir, "tokenizer.json"))
+		st = od_tokenizer_open(&t->start.tokenizer, dir, err);
+	if (st == OD_OK && !t->o->dry_run)
+		st = train_check_memory(16 * (double)m->params.total, " (weights, gradients and moments alone)", err);
+	return st;
+}
+
+static enum od_status
+load_model(struct train *t, const char *dir, struct od_error *err)
+{
+	enum od_status st = od_backend_open(&t->be, "cpu", (int)t->o->common.threads, err);
+
+	return st == OD_OK ? od_model_open(&t->model, dir, t->be, err) : st;
+}
+
+/* ---- the self-test ------------------------------------------------------------------------------------------------------ */
+
+/* Differences that mean another text or model under the same hashes, or numbers that belong to other records. */
+static enum od_status
+judge_identity(const struct train *t, const struct od_identity *id, struct od_error *err)
+{
+	const struct od_ref_info *ref = &t->spool.ref;
+	bool same_numerics = strcmp(ref->numerics, t->be->numerics) == 0 && !t->spool.other_numerics;
+
+	if (!same_numerics)
+		od_warn("the reference was made with other numerics ('%s', here '%s'): log-probs differ by up to %.2g, which the "
+			"gate's first condition sees at the start", ref->numerics, t->be->numerics, id->max_diff);
+	else if (id->max_diff > OD_IDENTITY_TOLERANCE)
+		return od_fail(err, OD_EMISMATCH, "self-test: the start model is the reference by its hash, but its log-probs of pair "
+			"'%s' differ from the recorded ones by %.3g: the records' numbers belong to other texts", id->worst, id->max_diff);
+	od_note("self-test: policy = reference on %lld pairs (largest difference %.2g); start loss %.6g, expected %.6g",
+		(long long)id->pairs, id->max_diff, id->loss, id->expected);
+	return OD_OK;
+}
+
+static enum od_status
+self_test(struct train *t, struct od_error *err)
+{
+	struct od_identity id;
+	enum od_status st;
+
+	if (!t->spool.has_ref || strcmp(t->spool.ref.model, t->model.hash) != 0 || t->trainer.step > 0)
+		return OD_OK;
+	st = od_identity_check(&t->trainer, &id, err);
+	return st == OD_OK && id.pairs > 0 ? judge_identity(t, &id, err) : st;
+}
+
+/* ---- what the user sees --------------------------------------------------------------------------------------------------- */
+
+static void
+on_progress(void *ctx, const struct od_step_metrics *m, int64_t total)
+{
+	struct train *t = ctx;
+	char extra[96];
+
+	(void)total;
+	snprintf(extra, sizeof extra, "loss %.4g, accuracy %.2f, %.0f tok/s", m->tally.loss,
+		m->tally.accuracy / (double)m->tally.pairs, m->seconds > 0 ? (double)m->tally.tokens / m->seconds : 0);
+	od_progress_update(t->progress, m->step, extra);
+}
+
+static void
+on_evaluated(void *ctx, int64_t step, const struct od_tally *tally)
+{
+	double n = (double)tally->pairs;
+
+	(void)ctx;
+	od_note("step %lld: held-out loss %.6g, accuracy %.4g, reward accuracy %.4g, margin %.4g (%lld pairs)",
+		(long long)step, tally->loss, tally->accuracy / n, tally->reward_accuracy / n, tally->margin / n,
+		(long long)tally->pairs);
+}
+
+static void
+on_warn(void *ctx, const char *message)
+{
+	(void)ctx;
+	od_warn("%s", message);
+}
+
+/* ---- gradient only ---------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+write_gradient(const struct train *t, struct od_error *err)
+{
+	struct od_atomic_file file = OD_ATOMIC_FILE_INIT;
+	const struct od_trainer *r = &t->trainer;
+	enum od_status st = od_atomic_file_begin(&file, t->o->dump_grad, err);
+
+	if (st == OD_OK)
+		st = od_params_write(&r->model->params, r->grads, OD_F32, file.out, err);
+	if (st == OD_OK)
+		st = od_atomic_file_commit(&file, err);
+	od_atomic_file_release(&file);
+	return st;
+}
+
+/* The gradient into the file, the batch's metrics on standard output. */
+static enum od_status
+dump_gradient(struct train *t, struct od_error *err)
+{
+	struct od_buf line = OD_BUF_INIT;
+	struct od_backend *be = t->be;
+	struct od_step_metrics m;
+	enum od_status st = od_trainer_gradient(&t->trainer, &m, NULL, err);
+
+	if (st == OD_OK) {
+		m.grad_norm = sqrt(be->sum_squares(be, t->trainer.grads, t->model.params.total));
+		m.clip_scale = 1;
+		od_metrics_step(&line, &m);
+		st = write_gradient(t, err);
+	}
+	if (st == OD_OK && fwrite(line.data, 1, line.len, stdout) != line.len)
+		st = od_fail_sys(err, errno, "cannot write '<stdout>'");
+	od_buf_release(&line);
+	return st;
+}
+
+/* ---- the order of things ------------------------------------------------------------------------------------------------------ */
+
+/* Newest checkpoint: its directory (NULL: none) and state. */
+static enum od_status
+find_checkpoint(struct train *t, char **dir, struct od_error *err)
+{
+	int64_t *steps = NULL;
+	size_t n = 0;
+	enum od_status st = od_checkpoint_list(t->dir, &steps, &n, err);
+
+	*dir = NULL;
+	if (st == OD_OK && n) {
+		if (asprintf(dir, "%s/step-%lld", t->dir, (long long)steps[n - 1]) < 0) {
+			*dir = NULL;
+			st = od_fail_nomem(err, "a path", 0);
+		}
+		if (st == OD_OK)
+			st = od_checkpoint_open(*dir, &t->state, err);
+	}
+	free(steps);
+	return st;
+}
+
+static enum od_status
+same_start(const struct train *t, struct od_error *err)
+{
+	const char *was = json_string_value(json_object_get(json_object_get(t->about, "model"), "hash"));
+
+	if (was && strcmp(was, t->model.hash) == 0)
+		return OD_OK;
+	return od_fail(err, OD_EMISMATCH, "cannot resume '%s': the model in '%s' is not the one it was started from", t->dir,
+		t->o->model);
+}
+
+static enum od_status
+open_trainer(struct train *t, struct od_order *order, const char *checkpoint, struct od_error *err)
+{
+	enum od_status st = load_model(t, checkpoint ? checkpoint : t->o->model, err);
+
+	if (st == OD_OK && t->resumable && !checkpoint)
+		st = same_start(t, err);
+	if (st == OD_OK)
+		st = od_trainer_open(&t->trainer, &t->model, order, &t->o->set, train_eval_tokens(t), err);
+	if (st == OD_OK && checkpoint)
+		st = od_checkpoint_load(&t->trainer, checkpoint, &t->state, err);
+	t->trainer.stop = &stop_signal;
+	return st;
+}
+
+/* Everything before the first update. *go: there is training to do. */
+static enum od_status
+prepare(struct train *t, bool *go, struct od_error *err)
+{
+	struct od_order order = { .epoch = -1 };
+	struct train_plan plan;
+	char *checkpoint = NULL;
+	enum od_status st = t->resumable ? train_read_about(t, err) : train_read_data(t, err);
+
+	*go = false;
+	if (st == OD_OK && t->resumable)
+		st = find_checkpoint(t, &checkpoint, err);
+	if (st == OD_OK)
+		st = train_open_data(t, err);
+	if (st == OD_OK)
+		st = od_order_open(&order, t->pairs, t->o->set.batch, t->o->set.seed, t->o->set.shuffle, err);
+	if (st != OD_OK)
+		goto out;
+	train_make_plan(t, &order, &plan);
+	if (plan.micro.max_pos > t->start.model.config.max_position_embeddings)
+		od_warn("the longest sequence has %lld tokens, the model was made for %lld", (long long)plan.micro.max_pos,
+			(long long)t->start.model.config.max_position_embeddings);
+	if (t->o->dry_run)
+		train_print_plan(t, &plan);
+	st = train_check_memory(plan.peak, "; --micro-tokens makes the activations smaller", err);
+	if (st == OD_OK && !t->o->dry_run) {
+		st = open_trainer(t, &order, checkpoint, err);
+		*go = st == OD_OK;
+	}
+out:
+	od_order_release(&order);
+	free(checkpoint);
+	return st;
+}
+
+static enum od_status
+train(struct train *t, struct od_error *err)
+{
+	struct od_run *r = &t->run;
+	enum od_status st;
+
+	*r = (struct od_run){ .opt = &t->o->run, .trainer = &t->trainer, .held_out = t->held_out, .state = t->state,
+		.saved_step = t->state.step > 0 ? t->state.step : -1, .progress = on_progress, .evaluated = on_evaluated,
+		.warn = on_warn, .ctx = t };
+	catch_signals();
+	signal(SIGPIPE, SIG_IGN);                    /* a reader of the metrics that leaves must not end the run */
+	st = od_run_open(r, err);
+	t->progress = od_progress_begin("training", t->trainer.schedule.total, "updates");
+	if (st == OD_OK)
+		st = od_run_train(r, err);
+	od_progress_end(t->progress);
+	if (st == OD_OK)
+		st = od_run_finish(r, t->about, err);
+	if (st == OD_OK)
+		od_note("%lld updates; the model is in '%s'%s", (long long)t->trainer.step, t->o->run.out,
+			r->stopped_early ? " (stopped early: --patience)" : "");
+	if (st == OD_EINTERRUPT) {
+		err->sys = stop_signal;
+		snprintf(err->msg, sizeof err->msg, "interrupted after update %lld; --resume goes on", (long long)t->trainer.step);
+	}
+	od_run_close(r);
+	return st;
+}
+
+static enum od_status
+run(struct train *t, struct od_error *err)
+{
+	bool done = false, go = false;
+	enum od_status st;
+
+	if (t->o->recipe) {
+		struct od_buf text = OD_BUF_INIT;
+
+		od_recipe_describe(t->o->recipe, &text);
+		od_note("%s", od_buf_ok(&text) ? text.data : t->o->recipe->name);
+		od_buf_release(&text);
+	}
+	st = look_at_model(t, err);
+	if (st == OD_OK)
+		st = claim_run_dir(t, &done, err);
+	if (st == OD_OK && done) {
+		od_note("'%s' is there: the run has finished", t->o->run.out);
+		return od_path_exists(t->dir) ? od_run_sweep(&t->o->run, err) : OD_OK;
+	}
+	if (st == OD_OK)
+		st = prepare(t, &go, err);
+	if (st != OD_OK || !go)
+		return st;
+	if (t->o->dump_grad)
+		return dump_gradient(t, err);
+	if (!t->resumable) {
+		st = self_test(t, err);
+		if (st == OD_OK)
+			st = train_describe(t, &t->about, err);
+		if (st == OD_OK)
+			st = train_write_about(t, err);
+		t->resumable = st == OD_OK;
+	}
+	return st == OD_OK ? train(t, err) : st;
+}
+
+static void
+close_all(struct train *t)
+{
+	od_trainer_close(&t->trainer);
+	if (t->be)
+		od_model_close(&t->model);
+	od_backend_close(t->be);
+	od_pairfile_close(t->pairs);
+	od_pairfile_close(t->held_out);
+	od_params_release(&t->start.model.params);
+	od_tokenizer_close(t->start.tokenizer);
+	json_decref(t->about);
+	/* What cannot be resumed is of no use to anyone. */
+	if (t->scratch || (t->lock >= 0 && !t->resumable))
+		if (od_remove_tree(t->dir, NULL) != OD_OK)
+			od_warn("cannot remove '%s'", t->dir);
+	if (t->lock >= 0)
+		close(t->lock);
+	free(t->dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct od_error err = OD_ERROR_INIT;
+	struct train_options o;
+	struct train t = { .o = &o, .argc = argc, .argv = argv, .lock = -1, .state = OD_RUN_STATE_INIT };
+	char **kept = calloc((size_t)argc + 1, sizeof *kept);      /* the parser reorders argv */
+	enum od_status st;
+
+	if (kept)
+		memcpy(kept, argv, (size_t)argc * sizeof *kept);
+	t.argv = kept ? kept : argv;
+	st = train_options_parse(&o, argc, argv, &t.files, &t.n_files, &err);
+	if (st == OD_OK)
+		st = run(&t, &err);
+	err.status = st;
+	close_all(&t);
+	free(kept);
+	return od_cli_end(&err, t.spool.skipped + t.eval_spool.skipped);
+}
