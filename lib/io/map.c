@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,4 +39,14 @@ od_map_close(struct od_map *m)
 	if (m->data)
 		munmap((void *)m->data, m->n);
 	*m = (struct od_map)OD_MAP_INIT;
+}
+
+void
+od_map_forget(const struct od_map *m, const void *p, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)m->data, at = (uintptr_t)p;
+	uintptr_t first = (at + page - 1) / page * page, end = (at + n) / page * page;
+
+	if (m->data && at >= base && at - base <= m->n && n <= m->n - (at - base) && first < end)
+		madvise((void *)first, end - first, MADV_DONTNEED);
 }

@@ -17,4 +17,7 @@ struct od_map {
 OD_MUST_CHECK enum od_status od_map_open(struct od_map *m, const char *path, struct od_error *err);
 void od_map_close(struct od_map *m);
 
+/* Lets go of the memory behind n bytes at p if they lie in the map; they are read again from the file when touched. */
+void od_map_forget(const struct od_map *m, const void *p, size_t n);
+
 #endif

@@ -539,6 +539,13 @@ od_safetensors_metadata(const struct od_safetensors *s, const char *key)
 }
 
 void
+od_safetensors_forget(const struct od_safetensors *s, const struct od_tensor_view *t)
+{
+	for (size_t i = 0; i < s->n_parts; i++)
+		od_map_forget(&s->parts[i].map, t->data, t->n_bytes);
+}
+
+void
 od_safetensors_close(struct od_safetensors *s)
 {
 	if (!s)

@@ -47,6 +47,9 @@ size_t od_safetensors_count(const struct od_safetensors *s);
 const struct od_tensor_view *od_safetensors_at(const struct od_safetensors *s, size_t i);    /* in file order */
 const struct od_tensor_view *od_safetensors_find(const struct od_safetensors *s, const char *name);  /* or NULL */
 const char *od_safetensors_metadata(const struct od_safetensors *s, const char *key);        /* or NULL */
+/* Says that a tensor's bytes are not needed for now: a mapped file's pages leave memory until they are touched again, so
+ * that loading a model does not hold it twice. */
+void od_safetensors_forget(const struct od_safetensors *s, const struct od_tensor_view *t);
 void od_safetensors_close(struct od_safetensors *s);                                         /* NULL is fine */
 
 /* Converts any float dtype to float32: out[n_elements]. OD_EFORMAT for integer tensors. */

@@ -182,6 +182,7 @@ od_params_fill(const struct od_params *p, const struct od_safetensors *s, float 
 			st = od_tensor_to_f32(t, flat + e->offset, err);
 		if (st != OD_OK)
 			return st;
+		od_safetensors_forget(s, t);
 		for (int64_t k = n; k < (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS; k++)
 			flat[e->offset + k] = 0;
 	}
