@@ -155,6 +155,7 @@ od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
 	name_numerics(ctx);
 	be->name = "cpu";
 	be->numerics = ctx->numerics;
+	be->host_memory = true;
 	*out = be;
 	return OD_OK;
 }

@@ -71,6 +71,7 @@ od_ref_open(struct od_backend **out, struct od_error *err)
 		return od_fail_nomem(err, "backend 'ref'", sizeof *be);
 	be->name = "ref";
 	be->numerics = "ref fp64 k1";
+	be->host_memory = true;
 	be->ctx = be + 1;
 #define OD_OP(ret, op, args) be->op = od_ref_##op;
 #include "ops.def"
