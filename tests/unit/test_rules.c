@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/rng.h"
 #include "pref/rules.h"
 
 static char dir[256];
@@ -466,6 +467,81 @@ names_read_back(void **state)
 	od_tokenizer_close(f.t);
 }
 
+/* Random text of pieces that merge, are special, or take several bytes; at least one that is not blank. */
+static void
+random_text(struct od_rng *r, struct od_buf *b)
+{
+	static const char *const pieces[] = { "\n", "\n\n", " ", "  ", "a", "the", "\xc3\xa9", "\xf0\x9f\x98\x80", "12",
+		"<|im_end|>", "<|im_start|>", ".", "\t" };
+
+	od_buf_clear(b);
+	for (uint64_t i = od_rng_below(r, 6); i > 0; i--)
+		od_buf_str(b, pieces[od_rng_below(r, sizeof(pieces) / sizeof(pieces[0]))]);
+	od_buf_str(b, od_rng_below(r, 2) ? "x" : "x\n");
+}
+
+/* Prompt and tail must be the tokens of the whole rendered text, and what counts must be the response and at most the
+ * rest of one token before it. */
+static void
+check_side(const struct fixture *f, const struct od_pair_tokens *t, int32_t at, int32_t n, const struct od_buf *prompt,
+	const struct od_buf *response)
+{
+	struct od_buf whole = OD_BUF_INIT, counted = OD_BUF_INIT, wanted = OD_BUF_INIT;
+	struct od_ids ids = OD_IDS_INIT;
+
+	od_buf_printf(&wanted, "%s<|im_end|>\n", response->data);
+	od_buf_printf(&whole, SYSTEM "<|im_start|>user\n%s<|im_end|>\n" HEADER "%s", prompt->data, wanted.data);
+	assert_int_equal(od_tokenizer_encode(f->t, whole.data, whole.len, true, &ids, NULL), OD_OK);
+	assert_int_equal(t->n_prompt + n, ids.n);
+	assert_memory_equal(t->ids, ids.id, (size_t)t->n_prompt * sizeof(*ids.id));
+	assert_memory_equal(t->ids + at, ids.id + t->n_prompt, (size_t)n * sizeof(*ids.id));
+	for (int32_t i = at; i < at + n; i++) {
+		if (t->scored[i])
+			od_tokenizer_decode(f->t, t->ids[i], false, &counted);
+	}
+	assert_true(counted.len >= wanted.len && counted.len <= wanted.len + 1);
+	assert_string_equal(counted.data + counted.len - wanted.len, wanted.data);
+	od_buf_release(&whole);
+	od_buf_release(&counted);
+	od_buf_release(&wanted);
+	od_ids_release(&ids);
+}
+
+static void
+random_texts(void **state)
+{
+	struct fixture f = open_fixture("smollm2", "smollm");
+	struct od_pair_tokens t = OD_PAIR_TOKENS_INIT;
+	struct od_rng r = od_rng_init(3, 0);
+	struct od_buf text[3] = { OD_BUF_INIT, OD_BUF_INIT, OD_BUF_INIT };
+	int kept = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		struct od_buf record = OD_BUF_INIT;
+		enum od_drop drop;
+
+		for (int k = 0; k < 3; k++) {
+			random_text(&r, &text[k]);
+			od_buf_str(&record, k == 0 ? "{\"prompt\":" : k == 1 ? ",\"chosen\":" : ",\"rejected\":");
+			od_buf_json_string(&record, text[k].data, text[k].len);
+		}
+		od_buf_char(&record, '}');
+		assert_int_equal(apply(&f.rules, record.data, &t, &drop, NULL), OD_OK);
+		od_buf_release(&record);
+		if (drop != OD_KEEP)
+			continue;
+		kept++;
+		check_side(&f, &t, t.n_prompt, t.n_chosen, &text[0], &text[1]);
+		check_side(&f, &t, t.n_prompt + t.n_chosen, t.n_rejected, &text[0], &text[2]);
+	}
+	assert_true(kept > 700);
+	for (int k = 0; k < 3; k++)
+		od_buf_release(&text[k]);
+	od_pair_tokens_release(&t);
+	od_tokenizer_close(f.t);
+}
+
 static int
 make_dir(void **state)
 {
@@ -502,6 +578,7 @@ main(void)
 		cmocka_unit_test(policy_leaves_out),
 		cmocka_unit_test(truncation),
 		cmocka_unit_test(names_read_back),
+		cmocka_unit_test(random_texts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
