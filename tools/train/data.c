@@ -60,17 +60,34 @@ read_held_out(struct train *t, struct od_error *err)
 	return st;
 }
 
+/* A recipe's token rules are not the user's word: those the reference was made with hold, and that is told. */
+static void
+warn_adopted(const struct train *t, const char *recipe)
+{
+	char used[128];
+
+	od_rules_name(&t->spool.rules, used);
+	if (t->o->recipe && strcmp(recipe, used) != 0)
+		od_warn("the reference was made with token rules '%s', not the recipe's '%s'; od-ref --recipe %s makes it with "
+			"them", used, recipe, t->o->recipe->name);
+}
+
 enum od_status
 train_read_data(struct train *t, struct od_error *err)
 {
 	struct od_spool *s = &t->spool;
+	char recipe[128];
 	enum od_status st;
 
 	prepare(t, s);
-	s->agree.told = od_rules_options_told(&t->o->rules) || t->o->recipe != NULL;
+	s->agree.told = od_rules_options_told(&t->o->rules);
 	st = od_rules_options_apply(&t->o->rules, t->start.tokenizer, &s->rules, err);
 	if (st == OD_OK)
+		od_rules_name(&s->rules, recipe);
+	if (st == OD_OK)
 		st = build(t, s, "spool.pairs", t->files, t->n_files, err);
+	if (st == OD_OK)
+		warn_adopted(t, recipe);
 	if (st == OD_OK)
 		train_report_data(s, &t->o->set.objective, "training");
 	if (st == OD_OK && t->o->eval) {
