@@ -129,12 +129,15 @@ describe_figures(const struct weights_sample *s, const struct od_objective *o, s
 	od_buf_printf(out, "effective sample size of the weights %.1f of %zu (%.1f %%)\n",
 		od_effective_size(s->column[W_PRODUCT], s->n), s->n,
 		100 * od_effective_size(s->column[W_PRODUCT], s->n) / n);
+	/* Where the policy is the reference there is no reward yet to speak of. */
 	od_number_text(a, reward, 4);
 	od_number_text(b, likelihood, 4);
 	od_buf_printf(out, "Spearman of the score margin against the reward margin %s, the log-prob margin %s\n", a, b);
-	od_buf_printf(out, "preferred by reward margin %.1f %%, by log-prob margin %.1f %%\n",
-		100 * (double)count_above(s->column[W_MARGIN], s->n, 0) / n,
+	od_buf_printf(out, "pairs the model ranks as the data does: %.1f %% by log-prob",
 		100 * (double)count_above(s->column[W_LIKELIHOOD], s->n, 0) / n);
+	if (s->n_policy)
+		od_buf_printf(out, ", %.1f %% by reward", 100 * (double)count_above(s->column[W_MARGIN], s->n, 0) / n);
+	od_buf_char(out, '\n');
 	if (o->kind == OD_OMNI)
 		od_buf_printf(out, "c-NLL acts on %.0f pairs (%.1f %%) and is %.2g %% of the loss\n", gates, 100 * gates / n,
 			loss != 0 ? 100 * nll / loss : 0);
