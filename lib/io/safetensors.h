@@ -73,6 +73,13 @@ struct od_metadata {
 OD_MUST_CHECK enum od_status od_safetensors_write(struct od_out *out, const struct od_tensor_out *tensors, size_t n,
 	const struct od_metadata *meta, size_t n_meta, struct od_error *err);
 
+/* The same in steps, for tensors that do not all fit in memory: the header (which reads no data), then each tensor in
+ * its order. */
+OD_MUST_CHECK enum od_status od_safetensors_write_header(struct od_out *out, const struct od_tensor_out *tensors,
+	size_t n, const struct od_metadata *meta, size_t n_meta, struct od_error *err);
+OD_MUST_CHECK enum od_status od_safetensors_write_tensor(struct od_out *out, const struct od_tensor_out *t,
+	struct od_error *err);
+
 /* Reads the next image of a stream of concatenated images into a malloc'd block and opens it there ('*block' is freed
  * by the caller after closing). OD_EOF when the stream is at its end. Images over max_bytes are OD_EFORMAT. */
 OD_MUST_CHECK enum od_status od_safetensors_next(struct od_in *in, size_t max_bytes, void **block,

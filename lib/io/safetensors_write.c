@@ -99,53 +99,61 @@ convert(void *to, enum od_dtype type, const float *from, size_t n)
 	}
 }
 
+/* float32 that becomes another type, a chunk at a time. */
 static enum od_status
-write_converted(struct od_out *out, const struct od_tensor_out *t, size_t elements, void *chunk, struct od_error *err)
+write_converted(struct od_out *out, const struct od_tensor_out *t, size_t elements, struct od_error *err)
 {
 	const float *from = t->data;
-	enum od_status st = OD_OK;
+	void *chunk = NULL;
+	enum od_status st;
 	size_t n;
 
+	if (t->dtype != OD_BF16 && t->dtype != OD_F16 && t->dtype != OD_F64)
+		return od_fail(err, OD_EUSAGE, "cannot write tensor '%s': float32 does not become %s", t->name,
+			od_dtype_name(t->dtype));
+	st = od_alloc(&chunk, elements < CHUNK ? elements : CHUNK, sizeof(double), "a conversion buffer", err);
 	for (; st == OD_OK && elements; elements -= n, from += n) {
 		n = elements < CHUNK ? elements : CHUNK;
 		convert(chunk, t->dtype, from, n);
 		st = od_out_write(out, chunk, n * od_dtype_size(t->dtype), err);
 	}
+	free(chunk);
 	return st;
 }
 
-static enum od_status
-write_tensor(struct od_out *out, const struct od_tensor_out *t, void *chunk, struct od_error *err)
+enum od_status
+od_safetensors_write_tensor(struct od_out *out, const struct od_tensor_out *t, struct od_error *err)
 {
 	size_t elements, bytes;
 	enum od_status st = tensor_bytes(t, &elements, &bytes, err);
 
-	if (st != OD_OK)
+	if (st != OD_OK || bytes == 0)
 		return st;
-	if (!t->from_f32 || t->dtype == OD_F32)
-		return bytes ? od_out_write(out, t->data, bytes, err) : OD_OK;
-	if (t->dtype != OD_BF16 && t->dtype != OD_F16 && t->dtype != OD_F64)
-		return od_fail(err, OD_EUSAGE, "cannot write tensor '%s': float32 does not become %s", t->name,
-			od_dtype_name(t->dtype));
-	return write_converted(out, t, elements, chunk, err);
+	if (t->from_f32 && t->dtype != OD_F32)
+		return write_converted(out, t, elements, err);
+	return od_out_write(out, t->data, bytes, err);
+}
+
+enum od_status
+od_safetensors_write_header(struct od_out *out, const struct od_tensor_out *tensors, size_t n,
+	const struct od_metadata *meta, size_t n_meta, struct od_error *err)
+{
+	struct od_buf head = OD_BUF_INIT;
+	enum od_status st = make_header(&head, tensors, n, meta, n_meta, err);
+
+	if (st == OD_OK)
+		st = od_out_write(out, head.data, head.len, err);
+	od_buf_release(&head);
+	return st;
 }
 
 enum od_status
 od_safetensors_write(struct od_out *out, const struct od_tensor_out *tensors, size_t n,
 	const struct od_metadata *meta, size_t n_meta, struct od_error *err)
 {
-	struct od_buf head = OD_BUF_INIT;
-	void *chunk = NULL;
-	enum od_status st;
+	enum od_status st = od_safetensors_write_header(out, tensors, n, meta, n_meta, err);
 
-	st = make_header(&head, tensors, n, meta, n_meta, err);
-	if (st == OD_OK)
-		st = od_alloc(&chunk, CHUNK, sizeof(double), "a conversion buffer", err);
-	if (st == OD_OK)
-		st = od_out_write(out, head.data, head.len, err);
 	for (size_t i = 0; st == OD_OK && i < n; i++)
-		st = write_tensor(out, &tensors[i], chunk, err);
-	free(chunk);
-	od_buf_release(&head);
+		st = od_safetensors_write_tensor(out, &tensors[i], err);
 	return st;
 }
