@@ -17,6 +17,7 @@
 struct part {
 	struct od_map map;                 /* empty for images in memory */
 	json_t *header;
+	char *file;                        /* name in messages */
 };
 
 struct od_safetensors {
@@ -166,7 +167,9 @@ add_header(struct od_safetensors *s, const char *text, size_t n, const char *fil
 	if (!header)
 		return od_fail(err, OD_EFORMAT, "cannot read '%s': its safetensors header is not a JSON object: %s", file,
 			n && *text == '{' ? je.text : "it does not begin with '{'");
-	s->parts[s->n_parts++] = (struct part){ OD_MAP_INIT, header };
+	s->parts[s->n_parts++] = (struct part){ OD_MAP_INIT, header, od_strdup(file) };
+	if (!s->parts[s->n_parts - 1].file)
+		return od_fail_nomem(err, "a path", strlen(file));
 	st = check_metadata(json_object_get(header, "__metadata__"), file, err);
 	if (st == OD_OK)
 		st = od_alloc(&spans, json_object_size(header), sizeof *spans, "a table of tensors", err);
@@ -538,6 +541,12 @@ od_safetensors_metadata(const struct od_safetensors *s, const char *key)
 	return json_string_value(json_object_get(json_object_get(s->parts[0].header, "__metadata__"), key));
 }
 
+const char *
+od_safetensors_file(const struct od_safetensors *s, size_t i)
+{
+	return i < s->n_parts ? s->parts[i].file : NULL;
+}
+
 void
 od_safetensors_forget(const struct od_safetensors *s, const struct od_tensor_view *t)
 {
@@ -552,6 +561,7 @@ od_safetensors_close(struct od_safetensors *s)
 		return;
 	for (size_t i = 0; i < s->n_parts; i++) {
 		json_decref(s->parts[i].header);
+		free(s->parts[i].file);
 		od_map_close(&s->parts[i].map);
 	}
 	free(s->parts);

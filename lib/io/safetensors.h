@@ -50,6 +50,7 @@ const char *od_safetensors_metadata(const struct od_safetensors *s, const char *
 /* Says that a tensor's bytes are not needed for now: a mapped file's pages leave memory until they are touched again, so
  * that loading a model does not hold it twice. */
 void od_safetensors_forget(const struct od_safetensors *s, const struct od_tensor_view *t);
+const char *od_safetensors_file(const struct od_safetensors *s, size_t i);    /* path of the i-th file; NULL beyond */
 void od_safetensors_close(struct od_safetensors *s);                                         /* NULL is fine */
 
 /* Converts any float dtype to float32: out[n_elements]. OD_EFORMAT for integer tensors. */
