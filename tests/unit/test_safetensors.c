@@ -116,14 +116,14 @@ test_round_trip_of_every_float(void **state)
 	static const float values[] = { 0, -0.0f, 1, -1.5f, 3.1415927f, 1e-3f, 65504, 1e-40f };
 	static const enum od_dtype types[] = { OD_F32, OD_BF16, OD_F16, OD_F64 };
 	struct od_tensor_out t[4];
-	char path[128], name[4][8];
+	char path[128], name[4][16];
 	struct od_safetensors *s;
 	float back[8];
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/floats.safetensors", dir);
 	for (int i = 0; i < 4; i++) {
-		snprintf(name[i], 8, "t%d\"\\", i);              /* names are escaped */
+		snprintf(name[i], sizeof name[i], "t%d\"\\", i);              /* names are escaped */
 		t[i] = (struct od_tensor_out){ name[i], types[i], 2, { 2, 4 }, values, 1 };
 	}
 	write_image(path, t, 4, (struct od_metadata[]){ { "k", "v\n" } }, 1);
