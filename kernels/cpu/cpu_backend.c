@@ -44,8 +44,7 @@ cpu_zero(struct od_backend *be, void *dev, size_t bytes)
 	enum { BLOCK = 1 << 20 };
 	int64_t n = (int64_t)(bytes / BLOCK);
 
-	(void)be;
-#pragma omp parallel for schedule(static) if (n > 1)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (n > 1)
 	for (int64_t i = 0; i < n; i++)
 		memset((char *)dev + i * BLOCK, 0, BLOCK);
 	memset((char *)dev + n * BLOCK, 0, bytes % BLOCK);

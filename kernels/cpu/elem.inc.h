@@ -6,8 +6,7 @@
 static void
 embed_fwd(struct od_backend *be, struct od_mat out, struct od_mat table, const int32_t *ids, float scale)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (out.rows * out.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (out.rows * out.cols > SMALL_WORK)
 	for (int64_t t = 0; t < out.rows; t++) {
 		float *o = mat_row(&out, t);
 		const float *w = mat_row(&table, ids[t]);
@@ -23,8 +22,7 @@ embed_bwd(struct od_backend *be, struct od_mat dtable, struct od_mat dout, const
 {
 	int64_t n_blocks = (dout.cols + 63) / 64;
 
-	(void)be;
-#pragma omp parallel for schedule(static) if (dout.rows * dout.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (dout.rows * dout.cols > SMALL_WORK)
 	for (int64_t b = 0; b < n_blocks; b++) {
 		int64_t end = (b + 1) * 64 < dout.cols ? (b + 1) * 64 : dout.cols;
 
@@ -59,8 +57,7 @@ norm_fwd(struct od_backend *be, struct od_mat out, float *rstd, struct od_mat x,
 	int64_t n = x.cols;
 	float one = plus_one ? 1.0f : 0.0f;
 
-	(void)be;
-#pragma omp parallel for schedule(static) if (x.rows * n > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * n > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++) {
 		const float *xr = mat_row(&x, t);
 		float *o = mat_row(&out, t);
@@ -95,12 +92,12 @@ norm_bwd_row(float *dx, const float *dy, const float *x, const float *w, float r
 
 /* db[j] += sum_t dy[t,j] * (x ? x[t,j] * rstd[t] : 1), in double, tokens in order: a block of columns per thread. */
 static void
-column_sums(float *db, struct od_mat dy, const struct od_mat *x, const float *rstd)
+column_sums(struct od_backend *be, float *db, struct od_mat dy, const struct od_mat *x, const float *rstd)
 {
 	enum { BLOCK = 64 };
 	int64_t n_blocks = (dy.cols + BLOCK - 1) / BLOCK;
 
-#pragma omp parallel for schedule(static) if (dy.rows * dy.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (dy.rows * dy.cols > SMALL_WORK)
 	for (int64_t b = 0; b < n_blocks; b++) {
 		int64_t from = b * BLOCK, n = dy.cols - from < BLOCK ? dy.cols - from : BLOCK;
 		double s[BLOCK] = { 0 };
@@ -127,9 +124,8 @@ static void
 norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
 	const float *rstd, int plus_one, int accumulate)
 {
-	(void)be;
-	column_sums(dw, dy, &x, rstd);
-#pragma omp parallel for schedule(static) if (x.rows * x.cols > SMALL_WORK)
+	column_sums(be, dw, dy, &x, rstd);
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * x.cols > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++)
 		norm_bwd_row(mat_row(&dx, t), mat_row(&dy, t), mat_row(&x, t), w, rstd[t], plus_one ? 1.0f : 0.0f, x.cols,
 			accumulate);
@@ -138,8 +134,7 @@ norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, s
 static void
 bias_fwd(struct od_backend *be, struct od_mat x, const float *b)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (x.rows * x.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * x.cols > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++) {
 		float *r = mat_row(&x, t);
 
@@ -151,15 +146,13 @@ bias_fwd(struct od_backend *be, struct od_mat x, const float *b)
 static void
 bias_bwd(struct od_backend *be, float *db, struct od_mat dy)
 {
-	(void)be;
-	column_sums(db, dy, NULL, NULL);
+	column_sums(be, db, dy, NULL, NULL);
 }
 
 static void
 add(struct od_backend *be, struct od_mat x, struct od_mat y)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (x.rows * x.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * x.cols > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++) {
 		float *a = mat_row(&x, t);
 		const float *b = mat_row(&y, t);
@@ -176,8 +169,7 @@ rope(struct od_backend *be, struct od_mat x, const int32_t *pos, const float *co
 	int64_t half = head_dim / 2;
 	float sign = inverse ? -1.0f : 1.0f;
 
-	(void)be;
-#pragma omp parallel for schedule(static) if (x.rows * x.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * x.cols > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++) {
 		const float *c = cosine + pos[t] * half, *s = sine + pos[t] * half;
 
@@ -191,30 +183,23 @@ rope(struct od_backend *be, struct od_mat x, const int32_t *pos, const float *co
 	}
 }
 
-/* act(x), and its derivative unless NULL. */
+/* act(x), and its derivative unless NULL. Both are x * sigmoid(u): u = x, or 2 sqrt(2/pi) (x + 0.044715 x^3), which is
+ * x/2 (1 + tanh(u/2)) without the cancellation where the tangent is near -1. */
 static inline vf
 activate(enum od_act act, vf x, vf *dy)
 {
-	const float c = 0.79788456080286536f, a = 0.044715f;       /* sqrt(2/pi) */
-	vf s;
+	const float c = 1.5957691216057308f, a = 0.044715f;
+	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), s = 1.0f / (1.0f + vf_exp(-u));
 
-	if (act == OD_ACT_SILU) {
-		s = 1.0f / (1.0f + vf_exp(-x));
-		if (dy)
-			*dy = s * (1.0f + x * (1.0f - s));
-		return x * s;
-	}
-	s = vf_tanh(c * (x + a * (x * x * x)));
 	if (dy)
-		*dy = 0.5f * (1.0f + s) + 0.5f * x * (1.0f - s * s) * (c * (1.0f + 3 * a * (x * x)));
-	return 0.5f * x * (1.0f + s);
+		*dy = s + x * s * (1.0f - s) * (act == OD_ACT_SILU ? vf_set(1) : c * (1.0f + 3 * a * (x * x)));
+	return x * s;
 }
 
 static void
 glu_fwd(struct od_backend *be, struct od_mat out, struct od_mat gate, struct od_mat up, enum od_act act)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (out.rows * out.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (out.rows * out.cols > SMALL_WORK)
 	for (int64_t t = 0; t < out.rows; t++) {
 		const float *g = mat_row(&gate, t), *u = mat_row(&up, t);
 		float *o = mat_row(&out, t);
@@ -231,8 +216,7 @@ static void
 glu_bwd(struct od_backend *be, struct od_mat dgate, struct od_mat dup, struct od_mat out, struct od_mat dout,
 	struct od_mat gate, struct od_mat up, enum od_act act)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (dout.rows * dout.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (dout.rows * dout.cols > SMALL_WORK)
 	for (int64_t t = 0; t < dout.rows; t++) {
 		const float *gr = mat_row(&gate, t), *ur = mat_row(&up, t), *dr = mat_row(&dout, t);
 		float *dg = mat_row(&dgate, t), *du = mat_row(&dup, t), *o = out.data ? mat_row(&out, t) : NULL;
@@ -252,8 +236,7 @@ glu_bwd(struct od_backend *be, struct od_mat dgate, struct od_mat dup, struct od
 static void
 gather(struct od_backend *be, struct od_mat out, struct od_mat x, const int32_t *rows)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (out.rows * out.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (out.rows * out.cols > SMALL_WORK)
 	for (int64_t r = 0; r < out.rows; r++)
 		memcpy(mat_row(&out, r), mat_row(&x, rows[r]), (size_t)out.cols * sizeof(float));
 }
@@ -261,8 +244,7 @@ gather(struct od_backend *be, struct od_mat out, struct od_mat x, const int32_t 
 static void
 scatter_add(struct od_backend *be, struct od_mat dx, struct od_mat dy, const int32_t *rows)
 {
-	(void)be;
-#pragma omp parallel for schedule(static) if (dy.rows * dy.cols > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (dy.rows * dy.cols > SMALL_WORK)
 	for (int64_t r = 0; r < dy.rows; r++) {
 		float *x = mat_row(&dx, rows[r]);
 		const float *y = mat_row(&dy, r);
@@ -285,7 +267,7 @@ sum_squares(struct od_backend *be, const float *x, int64_t n)
 
 	if (!part)
 		return NAN;
-#pragma omp parallel for schedule(static) if (n > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (n > SMALL_WORK)
 	for (int64_t b = 0; b < n_blocks; b++) {
 		int64_t from = b * SUM_BLOCK, len = n - from < SUM_BLOCK ? n - from : SUM_BLOCK;
 
@@ -303,8 +285,7 @@ adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, int64
 	const float scale = (float)p->grad_scale, decay = (float)(p->lr * p->weight_decay), eps = (float)p->eps;
 	const float step = (float)(p->lr / p->bias1), root = (float)(1 / sqrt(p->bias2));
 
-	(void)be;
-#pragma omp parallel for schedule(static) if (n > SMALL_WORK)
+#pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (n > SMALL_WORK)
 	for (int64_t j = 0; j < n; j += VW) {
 		int64_t left = n - j;
 		vf gj = scale * vf_load_n(g + j, left);

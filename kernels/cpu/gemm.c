@@ -396,9 +396,9 @@ run_whole(struct gemm_cache *c, struct gemm_call *g)
 
 /* n rows of a strided view, then zeros up to 'padded' rows. */
 static void
-copy_tokens(float *to, int64_t cols, const float *from, int64_t ld, int64_t n, int64_t padded)
+copy_tokens(int threads, float *to, int64_t cols, const float *from, int64_t ld, int64_t n, int64_t padded)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads(threads)
 	for (int64_t i = 0; i < padded; i++)
 		if (i < n)
 			memcpy(to + i * cols, from + i * ld, (size_t)cols * sizeof *to);
@@ -428,8 +428,8 @@ run_tokens(struct cpu_ctx *ctx, struct gemm_call *g, int64_t ldb)
 		if (here > g->s.k)
 			here = g->s.k;
 		if (strided || here < g->s.k) {
-			copy_tokens(copy, m, a, g->lda, here, g->s.k);
-			copy_tokens(copy + MAX_K_PIECE * m, n, b, ldb, here, g->s.k);
+			copy_tokens(ctx->threads, copy, m, a, g->lda, here, g->s.k);
+			copy_tokens(ctx->threads, copy + MAX_K_PIECE * m, n, b, ldb, here, g->s.k);
 			a = copy;
 			b = copy + MAX_K_PIECE * m;
 		}

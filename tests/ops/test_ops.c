@@ -1,0 +1,615 @@
+/* test_ops.c -- products, embedding, norms, bias, rotary embedding, gated unit, rows and optimiser of the CPU backend
+ * against the reference; row invariance and determinism bit for bit. Attention and the LM head have files of their own. */
+#include "ops_test.h"
+
+static const struct od_mat nothing = { NULL, OD_F32, 0, 0, 0 };
+
+/* ---- products ---- */
+
+static const int64_t shapes[][3] = {          /* m, n, k */
+	{ 1, 1, 1 }, { 1, 576, 64 }, { 3, 5, 7 }, { 31, 33, 257 }, { 64, 64, 64 }, { 67, 129, 31 }, { 200, 70, 300 }, { 333, 17, 530 },
+	{ 40, 50, 0 },
+};
+
+#define N_SHAPES (sizeof shapes / sizeof *shapes)
+
+/* A chain of k fused multiply-adds of order 1. */
+static double
+gemm_tolerance(int64_t k)
+{
+	return 4 * 6e-8 * sqrt((double)k + 1);
+}
+
+static void
+check_gemm(const int64_t *s, int flags, int64_t pad)
+{
+	int ta = flags & 1, tb = flags >> 1 & 1, acc = flags >> 2 & 1;
+	struct tmat a = tmat_new(ta ? s[2] : s[0], ta ? s[0] : s[2], pad, 1), b = tmat_new(tb ? s[1] : s[2], tb ? s[2] : s[1], pad, 1);
+	struct tmat want = tmat_new(s[0], s[1], pad, 1), got = tmat_clone(&want);
+
+	ref->gemm(ref, want.m, a.m, ta, b.m, tb, acc);
+	cpu->gemm(cpu, got.m, a.m, ta, b.m, tb, acc);
+	expect_near(&got, &want, gemm_tolerance(s[2]), 1, "gemm");
+	tmat_check_guards(&a, "gemm a");
+	tmat_check_guards(&b, "gemm b");
+	tmat_free(&a);
+	tmat_free(&b);
+	tmat_free(&want);
+	tmat_free(&got);
+}
+
+static void
+test_gemm(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SHAPES; i++)
+			for (int flags = 0; flags < 8; flags++) {
+				check_gemm(shapes[i], flags, 0);
+				check_gemm(shapes[i], flags, 3);
+			}
+	assert_true(cpu->ok(cpu));
+}
+
+/* Rows [from, from + m) of a product on their own, on one thread and on two, against the whole product. */
+static void
+check_rows(int64_t n, int64_t k, int flags, int64_t pad_a, int64_t pad_out)
+{
+	enum { M = 1311 };
+	static const int64_t rows[] = { 1, 2, 3, 7, 16, 23, 31, 32, 33, 63, 64, 65, 67, 100, 127, 129, 200, 255, 257, 777, 1024 };
+	int tb = flags & 1, acc = flags >> 1;
+	struct tmat a = tmat_new(M, k, pad_a, 1), b = tmat_new(tb ? n : k, tb ? k : n, 0, 1), before = tmat_new(M, n, pad_out, 1);
+	struct tmat whole = tmat_clone(&before), part = tmat_clone(&before);
+
+	cpu->gemm(cpu, whole.m, a.m, 0, b.m, tb, acc);
+	for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+		int64_t m = rows[i / 2], from = (int64_t)od_rng_below(&rng, (uint64_t)(M - m + 1));
+		struct od_backend *be = i % 2 ? cpu : cpu1;
+		struct tmat want = whole, got = part;
+		struct od_mat some = a.m;
+
+		some.data = at(&a, from, 0);
+		want.m.data = at(&whole, from, 0);
+		got.m.data = at(&part, from, 0);
+		some.rows = want.m.rows = got.m.rows = m;
+		memcpy(got.m.data, at(&before, from, 0), (size_t)(m * before.m.ld) * sizeof(float));
+		be->gemm(be, got.m, some, 0, b.m, tb, acc);
+		expect_same(&got, &want, "gemm rows");
+	}
+	tmat_check_guards(&part, "gemm rows");
+	tmat_free(&a);
+	tmat_free(&b);
+	tmat_free(&before);
+	tmat_free(&whole);
+	tmat_free(&part);
+}
+
+static void
+test_gemm_row_invariance(void **state)
+{
+	static const int64_t nk[][2] = { { 576, 192 }, { 192, 64 }, { 1, 33 }, { 33, 8 }, { 131, 300 }, { 16, 777 }, { 515, 40 },
+		{ 3, 7 } };
+
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < sizeof nk / sizeof *nk; i++)
+			for (int flags = 0; flags < 4; flags++) {
+				check_rows(nk[i][0], nk[i][1], flags, 0, 0);
+				if (nk[i][0] < 150)
+					check_rows(nk[i][0], nk[i][1], flags, flags & 2 ? 5 : 0, 3);
+			}
+	assert_true(cpu->ok(cpu));
+}
+
+/* The same bytes from the same call, weight gradients included. */
+static void
+test_gemm_determinism(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int flags = 0; flags < 4; flags++) {
+			int64_t tokens = 100 + (int64_t)od_rng_below(&rng, 700);
+			struct tmat a = tmat_new(tokens, 192, flags & 1, 1), b = tmat_new(tokens, 131, 0, 1);
+			struct tmat x = tmat_new(192, 131, 0, 1), y = tmat_clone(&x);
+
+			cpu->gemm(cpu, x.m, a.m, 1, b.m, 0, flags >> 1);
+			cpu->gemm(cpu, y.m, a.m, 1, b.m, 0, flags >> 1);
+			expect_same(&y, &x, "weight gradient");
+			tmat_free(&a);
+			tmat_free(&b);
+			tmat_free(&x);
+			tmat_free(&y);
+		}
+}
+
+/* More shapes than the cache of primitives holds. */
+static void
+test_gemm_many_shapes(void **state)
+{
+	(void)state;
+	use_variant(0);
+	for (int64_t n = 1; n <= 1100; n += 1) {
+		struct tmat a = tmat_new(2, 3, 0, 1), b = tmat_new(3, n, 0, 1), x = tmat_new(2, n, 0, 0);
+
+		cpu->gemm(cpu, x.m, a.m, 0, b.m, 0, 0);
+		assert_true(cpu->ok(cpu));
+		tmat_free(&a);
+		tmat_free(&b);
+		tmat_free(&x);
+	}
+}
+
+/* ---- elementwise ---- */
+
+static const int64_t sizes[][2] = { { 1, 1 }, { 3, 16 }, { 7, 33 }, { 129, 130 }, { 61, 576 } };
+
+#define N_SIZES (sizeof sizes / sizeof *sizes)
+
+static int32_t *
+random_ids(int64_t n, int64_t below)
+{
+	int32_t *ids = malloc((size_t)n * sizeof *ids);
+
+	assert_non_null(ids);
+	for (int64_t i = 0; i < n; i++)
+		ids[i] = (int32_t)od_rng_below(&rng, (uint64_t)below);
+	return ids;
+}
+
+static void
+test_embed(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SIZES; i++) {
+			int64_t n = sizes[i][0], d = sizes[i][1];
+			int32_t *ids = random_ids(n, 11);
+			struct tmat table = tmat_new(11, d, 2, 1), x = tmat_new(n, d, 1, 0), y = tmat_clone(&x);
+			struct tmat dx = tmat_new(11, d, 2, 1), dy = tmat_clone(&dx);
+
+			ref->embed_fwd(ref, x.m, table.m, ids, 1.5f);
+			cpu->embed_fwd(cpu, y.m, table.m, ids, 1.5f);
+			expect_near(&y, &x, 0, 1, "embed_fwd");
+			ref->embed_bwd(ref, dx.m, x.m, ids, 0.5f);
+			cpu->embed_bwd(cpu, dy.m, x.m, ids, 0.5f);
+			expect_near(&dy, &dx, 1e-6, 1, "embed_bwd");
+			free(ids);
+			tmat_free(&table);
+			tmat_free(&x);
+			tmat_free(&y);
+			tmat_free(&dx);
+			tmat_free(&dy);
+		}
+}
+
+struct norm {
+	struct tmat x, dy, w, out, rstd, dx, dw;
+};
+
+static struct norm
+norm_new(int64_t n, int64_t d)
+{
+	return (struct norm){ tmat_new(n, d, 1, 2), tmat_new(n, d, 0, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 3, 0), tmat_new(1, n, 0, 0),
+		tmat_new(n, d, 2, 1), tmat_new(1, d, 0, 1) };
+}
+
+static struct norm
+norm_clone(const struct norm *a)
+{
+	return (struct norm){ tmat_clone(&a->x), tmat_clone(&a->dy), tmat_clone(&a->w), tmat_clone(&a->out), tmat_clone(&a->rstd),
+		tmat_clone(&a->dx), tmat_clone(&a->dw) };
+}
+
+static void
+norm_free(struct norm *a)
+{
+	struct tmat *all[] = { &a->x, &a->dy, &a->w, &a->out, &a->rstd, &a->dx, &a->dw };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		tmat_free(all[i]);
+}
+
+static void
+norm_run(struct od_backend *be, struct norm *a, int plus_one, int accumulate)
+{
+	be->norm_fwd(be, a->out.m, a->rstd.m.data, a->x.m, a->w.m.data, 1e-5f, plus_one);
+	be->norm_bwd(be, a->dx.m, a->dw.m.data, a->dy.m, a->x.m, a->w.m.data, a->rstd.m.data, plus_one, accumulate);
+}
+
+static void
+test_norm(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SIZES; i++)
+			for (int flags = 0; flags < 4; flags++) {
+				struct norm a = norm_new(sizes[i][0], sizes[i][1]), b = norm_clone(&a), c = norm_clone(&a);
+
+				norm_run(ref, &a, flags & 1, flags >> 1);
+				norm_run(cpu, &b, flags & 1, flags >> 1);
+				expect_near(&b.out, &a.out, 4e-7, 0, "norm out");
+				expect_near(&b.rstd, &a.rstd, 2e-7, 0, "rstd");
+				expect_near(&b.dx, &a.dx, 1e-6, 1, "norm dx");
+				expect_near(&b.dw, &a.dw, 1e-6, 1, "norm dw");
+				norm_run(cpu1, &c, flags & 1, flags >> 1);
+				expect_same(&c.out, &b.out, "norm on one thread");
+				expect_same(&c.dx, &b.dx, "norm gradient on one thread");
+				expect_same(&c.dw, &b.dw, "norm weight gradient on one thread");
+				norm_free(&a);
+				norm_free(&b);
+				norm_free(&c);
+			}
+}
+
+static void
+test_bias_and_add(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SIZES; i++) {
+			int64_t n = sizes[i][0], d = sizes[i][1];
+			struct tmat x = tmat_new(n, d, 1, 1), y = tmat_clone(&x), z = tmat_new(n, d, 0, 1), b = tmat_new(1, d, 0, 1);
+			struct tmat db = tmat_new(1, d, 0, 1), dc = tmat_clone(&db);
+
+			ref->bias_fwd(ref, x.m, b.m.data);
+			ref->add(ref, x.m, z.m);
+			ref->bias_bwd(ref, db.m.data, x.m);
+			cpu->bias_fwd(cpu, y.m, b.m.data);
+			cpu->add(cpu, y.m, z.m);
+			cpu->bias_bwd(cpu, dc.m.data, y.m);
+			expect_near(&y, &x, 0, 1, "bias_fwd, add");
+			expect_near(&dc, &db, 1e-7, 0, "bias_bwd");
+			tmat_free(&x);
+			tmat_free(&y);
+			tmat_free(&z);
+			tmat_free(&b);
+			tmat_free(&db);
+			tmat_free(&dc);
+		}
+}
+
+static void
+test_rope(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int dim = 2; dim <= 66; dim += 32) {
+			struct tmat x = tmat_new(97, 3 * dim, 5, 1), before = tmat_clone(&x), y = tmat_clone(&x);
+			struct tmat c = tmat_new(50, dim / 2, 0, 1), s = tmat_new(50, dim / 2, 0, 1);
+			int32_t *pos = random_ids(97, 50);
+
+			for (int64_t r = 0; r < 50; r++)
+				for (int64_t i = 0; i < dim / 2; i++) {
+					*at(&c, r, i) = (float)cos((double)(r * (i + 1)) / 7);
+					*at(&s, r, i) = (float)sin((double)(r * (i + 1)) / 7);
+				}
+			ref->rope(ref, x.m, pos, c.m.data, s.m.data, dim, 0);
+			cpu->rope(cpu, y.m, pos, c.m.data, s.m.data, dim, 0);
+			expect_near(&y, &x, 2e-7, 0, "rope");
+			cpu->rope(cpu, y.m, pos, c.m.data, s.m.data, dim, 1);
+			expect_near(&y, &before, 5e-7, 0, "rope there and back");
+			free(pos);
+			tmat_free(&x);
+			tmat_free(&y);
+			tmat_free(&before);
+			tmat_free(&c);
+			tmat_free(&s);
+		}
+}
+
+/* Gates over the whole range the exponential has to survive. */
+static void
+test_glu(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SIZES; i++)
+			for (int act = 0; act < 2; act++) {
+				int64_t n = sizes[i][0], d = sizes[i][1];
+				struct tmat gate = tmat_new(n, d, 1, i == 1 ? 60 : 2), up = tmat_new(n, d, 2, 1), dout = tmat_new(n, d, 0, 1);
+				struct tmat a = tmat_new(n, d, 0, 0), b = tmat_clone(&a), dg = tmat_clone(&a), du = tmat_clone(&a), o = tmat_clone(&a);
+				struct tmat gate2 = tmat_clone(&gate), up2 = tmat_clone(&up), dout2 = tmat_clone(&dout);
+
+				ref->glu_fwd(ref, a.m, gate.m, up.m, (enum od_act)act);
+				cpu->glu_fwd(cpu, b.m, gate.m, up.m, (enum od_act)act);
+				expect_near(&b, &a, 5e-7, 0, "glu_fwd");
+				ref->glu_bwd(ref, dg.m, du.m, o.m, dout.m, gate.m, up.m, (enum od_act)act);
+				/* in place: dgate over gate, dup over up, out over dout */
+				cpu->glu_bwd(cpu, gate2.m, up2.m, dout2.m, dout2.m, gate2.m, up2.m, (enum od_act)act);
+				expect_near(&gate2, &dg, 1e-6, 0, "dgate");
+				expect_near(&up2, &du, 5e-7, 0, "dup");
+				expect_near(&dout2, &o, 5e-7, 0, "glu out again");
+				cpu->glu_bwd(cpu, b.m, a.m, nothing, dout.m, gate.m, up.m, (enum od_act)act);
+				expect_same(&b, &gate2, "dgate without out");
+				expect_same(&a, &up2, "dup without out");
+				{
+					struct tmat *all[] = { &gate, &up, &dout, &a, &b, &dg, &du, &o, &gate2, &up2, &dout2 };
+
+					for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+						tmat_free(all[k]);
+				}
+			}
+}
+
+static void
+test_gather_scatter(void **state)
+{
+	static const int32_t rows[] = { 7, 0, 3, 12 };
+
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int64_t d = 1; d < 40; d += 19) {
+			struct tmat x = tmat_new(13, d, 1, 1), out = tmat_new(4, d, 2, 0), dx = tmat_clone(&x), want = tmat_clone(&x);
+
+			cpu->gather(cpu, out.m, x.m, rows);
+			for (int64_t r = 0; r < 4; r++)
+				assert_memory_equal(at(&out, r, 0), at(&x, rows[r], 0), (size_t)d * sizeof(float));
+			tmat_check_guards(&out, "gather");
+			ref->scatter_add(ref, want.m, out.m, rows);
+			cpu->scatter_add(cpu, dx.m, out.m, rows);
+			expect_near(&dx, &want, 0, 0, "scatter_add");
+			assert_true(*at(&dx, 7, 0) == 2 * *at(&x, 7, 0));
+			tmat_free(&x);
+			tmat_free(&out);
+			tmat_free(&dx);
+			tmat_free(&want);
+		}
+}
+
+/* ---- gradients of the reference by differences ---- */
+
+typedef double loss_fn(void *what);
+
+/* Slope of loss along dir at x (n floats), by differences whose h^2 errors cancel. */
+static double
+slope_along(float *x, const float *dir, int64_t n, loss_fn *loss, void *what)
+{
+	static const double weight[] = { 8, -8, -1, 1 }, step[] = { 1, -1, 2, -2 };
+	const double h = 1.0 / 64;
+	float *keep = malloc((size_t)n * sizeof *keep);
+	double s = 0;
+
+	assert_non_null(keep);
+	memcpy(keep, x, (size_t)n * sizeof *keep);
+	for (int i = 0; i < 4; i++) {
+		for (int64_t j = 0; j < n; j++)
+			x[j] = (float)(keep[j] + step[i] * h * dir[j]);
+		s += weight[i] * loss(what) / (12 * h);
+	}
+	memcpy(x, keep, (size_t)n * sizeof *keep);
+	free(keep);
+	return s;
+}
+
+static void
+expect_slope(float *x, const float *grad, int64_t n, loss_fn *loss, void *what, const char *name)
+{
+	struct tmat dir = tmat_new(1, n, 0, 1);
+	double want = slope_along(x, dir.m.data, n, loss, what), got = 0, norm = 0;
+
+	for (int64_t j = 0; j < n; j++) {
+		got += (double)grad[j] * *at(&dir, 0, j);
+		norm += (double)grad[j] * grad[j];
+	}
+	if (!(fabs(got - want) <= 1e-3 * sqrt(norm) + 1e-6))
+		fail_msg("%s: slope %.9g, by differences %.9g", name, got, want);
+	tmat_free(&dir);
+}
+
+struct norm_loss {
+	struct norm *a;
+	int plus_one;
+};
+
+static double
+weighted_sum(const struct tmat *x, const struct tmat *w)
+{
+	double s = 0;
+
+	for (int64_t r = 0; r < x->m.rows; r++)
+		for (int64_t c = 0; c < x->m.cols; c++)
+			s += (double)*at(x, r, c) * *at(w, r, c);
+	return s;
+}
+
+static double
+loss_of_norm(void *what)
+{
+	struct norm_loss *l = what;
+
+	ref->norm_fwd(ref, l->a->out.m, l->a->rstd.m.data, l->a->x.m, l->a->w.m.data, 1e-5f, l->plus_one);
+	return weighted_sum(&l->a->out, &l->a->dy);
+}
+
+static void
+test_norm_gradient(void **state)
+{
+	(void)state;
+	for (int plus_one = 0; plus_one < 2; plus_one++) {
+		struct norm a = norm_new(1, 23);
+		struct norm_loss l = { &a, plus_one };
+
+		memset(a.dw.m.data, 0, 23 * sizeof(float));
+		norm_run(ref, &a, plus_one, 0);
+		expect_slope(a.x.m.data, a.dx.m.data, 23, loss_of_norm, &l, "norm x");
+		expect_slope(a.w.m.data, a.dw.m.data, 23, loss_of_norm, &l, "norm w");
+		norm_free(&a);
+	}
+}
+
+struct glu_loss {
+	struct tmat gate, up, out, dout;
+	enum od_act act;
+};
+
+static double
+loss_of_glu(void *what)
+{
+	struct glu_loss *l = what;
+
+	ref->glu_fwd(ref, l->out.m, l->gate.m, l->up.m, l->act);
+	return weighted_sum(&l->out, &l->dout);
+}
+
+static void
+test_glu_gradient(void **state)
+{
+	(void)state;
+	for (int act = 0; act < 2; act++) {
+		struct glu_loss l = { tmat_new(1, 31, 0, 1), tmat_new(1, 31, 0, 1), tmat_new(1, 31, 0, 0), tmat_new(1, 31, 0, 1),
+			(enum od_act)act };
+		struct tmat dg = tmat_new(1, 31, 0, 0), du = tmat_new(1, 31, 0, 0);
+
+		ref->glu_bwd(ref, dg.m, du.m, nothing, l.dout.m, l.gate.m, l.up.m, l.act);
+		expect_slope(l.gate.m.data, dg.m.data, 31, loss_of_glu, &l, "glu gate");
+		expect_slope(l.up.m.data, du.m.data, 31, loss_of_glu, &l, "glu up");
+		tmat_free(&l.gate);
+		tmat_free(&l.up);
+		tmat_free(&l.out);
+		tmat_free(&l.dout);
+		tmat_free(&dg);
+		tmat_free(&du);
+	}
+}
+
+/* ---- optimiser ---- */
+
+static void
+test_adamw(void **state)
+{
+	static const struct od_adamw cases[] = {
+		{ 1e-3, 0.9, 0.999, 1e-8, 0, 0.1, 0.001, 1 }, { 1e-2, 0.9, 0.95, 1e-6, 0.1, 0.5, 0.3, 0.37 }, { 0, 0.9, 0.999, 1e-8, 0.1, 1, 1, 1 },
+	};
+
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int64_t n = 1; n < 70000; n = n * 5 + 3)
+			for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+				struct tmat w = tmat_new(1, n, 0, 1), m = tmat_new(1, n, 0, 0.1), v = tmat_new(1, n, 0, 0.1), g = tmat_new(1, n, 0, 1);
+				struct tmat w2, m2, v2;
+
+				for (int64_t j = 0; j < n; j++)
+					*at(&v, 0, j) = fabsf(*at(&v, 0, j));
+				w2 = tmat_clone(&w);
+				m2 = tmat_clone(&m);
+				v2 = tmat_clone(&v);
+				ref->adamw(ref, w.m.data, m.m.data, v.m.data, g.m.data, n, &cases[i]);
+				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, n, &cases[i]);
+				expect_near(&w2, &w, 2e-7, 0, "adamw w");
+				expect_near(&m2, &m, 3e-7, 0, "adamw m");
+				expect_near(&v2, &v, 3e-7, 0, "adamw v");
+				tmat_free(&w);
+				tmat_free(&m);
+				tmat_free(&v);
+				tmat_free(&g);
+				tmat_free(&w2);
+				tmat_free(&m2);
+				tmat_free(&v2);
+			}
+}
+
+/* A decay too small to be seen in 1 - lr*wd (fp32) must not vanish from the weights. */
+static void
+test_adamw_small_decay(void **state)
+{
+	struct od_adamw p = { 1e-6, 0.9, 0.999, 1e-8, 0.01, 1, 1, 1 };
+	struct tmat w = tmat_new(1, 1000, 0, 0), m = tmat_new(1, 1000, 0, 0), v = tmat_clone(&m), g = tmat_clone(&m);
+
+	(void)state;
+	for (int64_t j = 0; j < 1000; j++)
+		*at(&w, 0, j) = 1;
+	for (int i = 0; i < 1000; i++)
+		cpu->adamw(cpu, w.m.data, m.m.data, v.m.data, g.m.data, 1000, &p);
+	/* 1e-8 is below half a unit of 1.0: nothing can change, but nothing may grow either */
+	assert_true(*at(&w, 0, 0) <= 1 && *at(&w, 0, 0) >= 0.999f);
+	tmat_free(&w);
+	tmat_free(&m);
+	tmat_free(&v);
+	tmat_free(&g);
+}
+
+static void
+test_sum_squares(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int64_t n = 1; n < 300000; n = n * 7 + 2) {
+			struct tmat x = tmat_new(1, n, 0, 1);
+			double want = ref->sum_squares(ref, x.m.data, n), got = cpu->sum_squares(cpu, x.m.data, n), one;
+
+			assert_true(fabs(got - want) <= 1e-12 * want);
+			one = cpu1->sum_squares(cpu1, x.m.data, n);
+			assert_true(one == got);
+			tmat_free(&x);
+		}
+}
+
+/* ---- exp and tanh ---- */
+
+static double
+ulps(float got, double want)
+{
+	return fabs(got - want) / ldexp(1, (want == 0 ? -126 : ilogb(want)) - 23);
+}
+
+static void
+test_exp_tanh(void **state)
+{
+	static const float special[] = { NAN, INFINITY, -INFINITY, 89, -104, 0, 1e30f, -1e30f };
+
+	(void)state;
+	FOR_EACH_VARIANT(var) {
+		const struct cpu_kernels *k = cpu_ctx(cpu)->k;
+		double worst_exp = 0, worst_tanh = 0;
+		float y[8], z[8];
+
+		for (double x = -87; x < 88.7; x += 0.000713) {
+			float a = (float)x, b = (float)(x / 9), e, t;
+
+			k->exp(&e, &a, 1);
+			k->tanh(&t, &b, 1);
+			worst_exp = fmax(worst_exp, ulps(e, exp((double)a)));
+			worst_tanh = fmax(worst_tanh, ulps(t, tanh((double)b)));
+		}
+		printf("# %s: exp within %.2f units in the last place, tanh within %.2f\n", k->name, worst_exp, worst_tanh);
+		assert_true(worst_exp < 1.5);
+		assert_true(worst_tanh < 2);
+		k->exp(y, special, 8);
+		k->tanh(z, special, 8);
+		assert_true(isnan(y[0]) && isinf(y[1]) && y[2] == 0 && isinf(y[3]) && y[4] == 0 && y[5] == 1 && isinf(y[6]) && y[7] == 0);
+		assert_true(isnan(z[0]) && z[1] == 1 && z[2] == -1 && z[3] == 1 && z[4] == -1 && z[5] == 0 && z[6] == 1 && z[7] == -1);
+	}
+}
+
+static void
+test_open(void **state)
+{
+	struct od_error err = OD_ERROR_INIT;
+	struct od_backend *be = NULL;
+
+	(void)state;
+	assert_int_equal(od_backend_open(&be, "abacus", 0, &err), OD_EUSAGE);
+	assert_non_null(strstr(err.msg, "'abacus'"));
+	assert_int_equal(od_backend_open(&be, "cuda:0", 0, &err), OD_ESUPPORT);
+	assert_null(be);
+	od_backend_close(NULL);
+	use_variant(0);
+	assert_string_equal(cpu->name, "cpu");
+	assert_non_null(strstr(cpu->numerics, "cpu fp32 "));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open), cmocka_unit_test(test_gemm), cmocka_unit_test(test_gemm_row_invariance),
+		cmocka_unit_test(test_gemm_determinism), cmocka_unit_test(test_gemm_many_shapes), cmocka_unit_test(test_embed),
+		cmocka_unit_test(test_norm), cmocka_unit_test(test_bias_and_add), cmocka_unit_test(test_rope), cmocka_unit_test(test_glu),
+		cmocka_unit_test(test_gather_scatter), cmocka_unit_test(test_norm_gradient), cmocka_unit_test(test_glu_gradient),
+		cmocka_unit_test(test_adamw), cmocka_unit_test(test_adamw_small_decay), cmocka_unit_test(test_sum_squares),
+		cmocka_unit_test(test_exp_tanh),
+	};
+
+	ops_begin();
+	return ops_end(cmocka_run_group_tests(tests, NULL, NULL));
+}
