@@ -62,8 +62,8 @@ static const struct od_opt optimiser_opts[] = {
 
 static const struct od_tool tool = {
 	"od-train", "train a model on preference pairs", "[OPTION...] --model DIR --out OUT [FILE...]",
-	"Reads pairs with scores and reference log-probs (od-score, od-ref), as JSONL or as the tensor stream of\n"
-	"od-ref --tensors, from FILEs or standard input. OUT appears when training has finished.\n",
+	"Reads pairs with scores and reference log-probs (od-score, od-ref), as JSONL or as the tensor stream\n"
+	"of od-ref --tensors, from FILEs or standard input. OUT appears when training has finished.\n",
 };
 
 #define GIVEN(o, i) ((o)->given >> (i) & 1)

@@ -171,31 +171,11 @@ read -r line < "$T/slow"
 ok "slow records are not held back" test $((($(date +%s%N) - first) / 1000000)) -lt 1000 -a -n "$line"
 wait
 
-# ---- other tools in the pipe ----
-is "$($S "$T/in" | jq -c 'select(.score_chosen - .score_rejected >= 1)' | $S | wc -l)" 150 "through jq"
-is "$($S "$T/in" | head -7 | $S | wc -l)" 7 "through head"
-is "$($S "$T/in" | shuf | $S | wc -l)" 200 "through shuf"
-split -l 60 "$T/in" "$T/part."
-is "$($S "$T"/part.* | ids | md5sum)" "$(ids < "$T/in" | md5sum)" "through split, parts in order"
+# ---- a framed stream over several files (unframed ones: tests/pipe/unix_tools.t) ----
 split -l 60 "$T/framed" "$T/fpart."
 run_tool $S "$T"/fpart.*
 exit_is 0 "a framed stream split over files is whole"
 is "$(wc -l < "$T/out")" 200 "with all of its records"
 run_tool $S "$T/fpart.aa"
 exit_is 3 "its first part alone is not"
-if command -v parallel > /dev/null; then
-	ok "through parallel --pipe -k" cmp -s <(parallel --will-cite -j2 --pipe -k -N 30 "$S" < "$T/in" 2> /dev/null) <($S "$T/in")
-	is "$(OD_FRAMED=1 parallel --will-cite -j2 --pipe -k -N 30 "$S" < "$T/in" 2> /dev/null | $S | wc -l)" 200 \
-		"through parallel, framed: the frames follow one another"
-else
-	skip 2 "no parallel"
-fi
-is "$($S "$T/in" | python3 -c '
-import json, sys
-n = 0
-for line in sys.stdin:
-    r = json.loads(line)
-    assert r["extra"] == [0.1, 12345678901234567890]
-    n += 1
-print(n)')" 200 "through Python's json"
 done_testing
