@@ -113,7 +113,7 @@ check: deps
 # The large reference cases; ORACLE is a folder that holds them.
 check-oracle: all tests
 	@test -n "$(ORACLE)" && test -d "$(ORACLE)" || { echo "check-oracle: say where the cases are: ORACLE=DIR" >&2; exit 2; }
-	@ORACLE="$(abspath $(ORACLE))" $(RUN) -t 1200 $(sort $(wildcard tests/oracle/*.t tests/oracle/*.py))
+	@ORACLE="$(abspath $(ORACLE))" SMOLLM2="$(abspath $(wildcard .cache/smollm2))" $(RUN) -t 1200 $(sort $(wildcard tests/oracle/*.t tests/oracle/*.py))
 
 # What takes too long for every change.
 check-long: all tests
@@ -133,9 +133,12 @@ fuzz:
 lint-man:
 	@set -e; for p in $(sort $(wildcard man/*.[157])); do mandoc -T lint -W warning $$p; done; echo "manual: no warnings"
 
+# The kernels where there are benches of them; then tools on a model, MODEL=DIR, beside a PyTorch loop when PYTHON has it.
+MODEL ?= .cache/smollm2
 bench: all $(BENCHES)
 	@set -e; for b in $(BENCHES); do echo "== $$b" >&2; $$b; done
-	@set -e; for b in $(sort $(wildcard tests/bench/*.sh)); do echo "== $$b" >&2; BIN="$(abspath $(BIN))" $$b; done
+	@test -e $(MODEL)/config.json || { echo "bench: no model in $(MODEL); 'make demo' gets one" >&2; exit 2; }
+	@examples/bench/bench.py --bin "$(abspath $(BIN))" $(if $(PYTHON),--python $(PYTHON)) $(MODEL)
 
 # ---- trying ----------------------------------------------------------------------------------------------------------
 # The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE EVAL=FILE LIMIT= STEPS= BATCH= LR= (examples/smollm2).
