@@ -305,8 +305,8 @@ write_state(const struct od_run_state *s, const char *dir, struct od_error *err)
 {
 	json_t *files = json_object();
 	json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:O}", "format", "od-checkpoint 1",
-		"step", (json_int_t)s->step, "metrics_bytes", (json_int_t)s->metrics_bytes,
-		"telemetry_bytes", (json_int_t)s->telemetry_bytes, "evaluated", (json_int_t)s->evaluated,
+		"step", (json_int_t)s->step, "metrics_lines", (json_int_t)s->metrics_lines,
+		"telemetry_lines", (json_int_t)s->telemetry_lines, "evaluated", (json_int_t)s->evaluated,
 		"best_step", (json_int_t)s->best_step, "bad_evals", (json_int_t)s->bad_evals, "best_loss", s->best_loss,
 		"files", files);
 	enum od_status st = json ? list_files(dir, files, err) : od_fail_nomem(err, "a checkpoint's state", 0);
@@ -347,8 +347,8 @@ od_checkpoint_open(const char *dir, struct od_run_state *state, struct od_error 
 		const char *name;
 		int64_t *to;
 	} field[] = {
-		{ "step", &state->step }, { "metrics_bytes", &state->metrics_bytes },
-		{ "telemetry_bytes", &state->telemetry_bytes }, { "evaluated", &state->evaluated },
+		{ "step", &state->step }, { "metrics_lines", &state->metrics_lines },
+		{ "telemetry_lines", &state->telemetry_lines }, { "evaluated", &state->evaluated },
 		{ "best_step", &state->best_step }, { "bad_evals", &state->bad_evals },
 	};
 	json_t *json = NULL;

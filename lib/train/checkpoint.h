@@ -17,7 +17,7 @@
 /* Where a run stands, beyond weights and moments. */
 struct od_run_state {
 	int64_t step;                              /* updates made */
-	int64_t metrics_bytes, telemetry_bytes;    /* length of the logs at that moment */
+	int64_t metrics_lines, telemetry_lines;    /* lines of the logs at that moment */
 	int64_t evaluated;                         /* last step whose held-out loss is in the logs; -1: none */
 	int64_t best_step, bad_evals;              /* step of the lowest held-out loss, -1: none; evaluations since */
 	double best_loss;

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "io/atomic.h"
+#include "io/map.h"
 #include "io/stream.h"
 #include "train/log.h"
 
@@ -44,22 +44,57 @@ open_copy(struct od_log *l, const char *name, struct od_error *err)
 	return st;
 }
 
-enum od_status
-od_log_open(struct od_log *l, const char *dir, const char *name, int64_t bytes, const char *copy, struct od_error *err)
+static int64_t
+count_lines(const char *s, size_t n)
 {
-	struct stat info;
+	const char *end = s + n;
+	int64_t lines = 0;
 
-	*l = (struct od_log){ .fd = -1, .copy = -1, .bytes = bytes };
+	while ((s = memchr(s, '\n', (size_t)(end - s))) != NULL) {
+		lines++;
+		s++;
+	}
+	return lines;
+}
+
+/* Bytes of the first 'lines' lines; fewer lines are OD_ETRUNC. */
+static enum od_status
+find_line(const char *path, int64_t lines, off_t *at, struct od_error *err)
+{
+	struct od_map m = OD_MAP_INIT;
+	enum od_status st = od_map_open(&m, path, err);
+	const char *s = m.data, *end = s + m.n;
+	int64_t left = lines;
+
+	if (st != OD_OK)
+		return st;
+	while (left > 0 && s < end && (s = memchr(s, '\n', (size_t)(end - s))) != NULL) {
+		left--;
+		s++;
+	}
+	*at = left > 0 ? 0 : (off_t)(s - (const char *)m.data);
+	od_map_close(&m);
+	if (left > 0)
+		return od_fail(err, OD_ETRUNC, "%s: the log has %lld lines less than when the checkpoint was made", path,
+			(long long)left);
+	return OD_OK;
+}
+
+enum od_status
+od_log_open(struct od_log *l, const char *dir, const char *name, int64_t lines, const char *copy, struct od_error *err)
+{
+	off_t at = 0;
+
+	*l = (struct od_log){ .fd = -1, .copy = -1, .lines = lines };
 	l->path = od_path_join(dir, name);
 	if (!l->path)
 		return od_fail_nomem(err, "a path", strlen(dir));
 	l->fd = open(l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (l->fd < 0 || fstat(l->fd, &info) < 0)
+	if (l->fd < 0)
 		return od_fail_sys(err, errno, "cannot create '%s'", l->path);
-	if (info.st_size < bytes)
-		return od_fail(err, OD_ETRUNC, "%s: the log has %lld bytes, the checkpoint was made at %lld", l->path,
-			(long long)info.st_size, (long long)bytes);
-	if (ftruncate(l->fd, bytes) < 0)
+	if (lines > 0 && find_line(l->path, lines, &at, err) != OD_OK)
+		return err ? err->status : OD_ETRUNC;
+	if (ftruncate(l->fd, at) < 0)
 		return od_fail_sys(err, errno, "cannot truncate '%s'", l->path);
 	return copy ? open_copy(l, copy, err) : OD_OK;
 }
@@ -75,7 +110,7 @@ od_log_write(struct od_log *l, const struct od_buf *b, bool *reader_left, struct
 	st = od_write_all(l->fd, b->data, b->len, l->path, err);
 	if (st != OD_OK)
 		return st;
-	l->bytes += (int64_t)b->len;
+	l->lines += b->len ? count_lines(b->data, b->len) : 0;
 	if (l->copy < 0 || l->copy_broken)
 		return OD_OK;
 	st = od_write_all(l->copy, b->data, b->len, l->copy_name, err);

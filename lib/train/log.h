@@ -12,13 +12,14 @@ struct od_log {
 	int fd, copy;                              /* the run's own file; the user's copy, -1: none */
 	char *path;
 	const char *copy_name;
-	int64_t bytes;
+	int64_t lines;
 	bool copy_broken;                          /* its reader went away */
 };
 
-/* dir/name, cut back to its first 'bytes'; OD_ETRUNC when it has fewer. copy: "-" is standard output; a regular file is
+/* dir/name, cut back to its first 'lines'; OD_ETRUNC when it has fewer. (Lines, not bytes: clock readings have more or
+ * fewer digits, and a checkpoint's state should not.) copy: "-" is standard output; a regular file is
  * made equal to the log; NULL: none. */
-OD_MUST_CHECK enum od_status od_log_open(struct od_log *l, const char *dir, const char *name, int64_t bytes,
+OD_MUST_CHECK enum od_status od_log_open(struct od_log *l, const char *dir, const char *name, int64_t lines,
 	const char *copy, struct od_error *err);
 
 /* Appends b to both. A copy whose reader has gone (EPIPE) is given up, and *reader_left says so, once. */

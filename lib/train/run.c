@@ -45,9 +45,9 @@ od_run_open(struct od_run *r, struct od_error *err)
 	r->saved_at = now();
 	r->stopped_early = out_of_patience(r);
 	r->metrics = r->telemetry = (struct od_log){ .fd = -1, .copy = -1 };
-	st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_bytes, o->metrics, err);
+	st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_lines, o->metrics, err);
 	if (st == OD_OK)
-		st = od_log_open(&r->telemetry, o->dir, "telemetry.jsonl", r->state.telemetry_bytes, o->telemetry, err);
+		st = od_log_open(&r->telemetry, o->dir, "telemetry.jsonl", r->state.telemetry_lines, o->telemetry, err);
 	return st;
 }
 
@@ -112,8 +112,8 @@ save(struct od_run *r, struct od_error *err)
 		st = od_log_sync(&r->telemetry, err);
 	if (st == OD_OK) {
 		r->state.step = r->trainer->step;
-		r->state.metrics_bytes = r->metrics.bytes;
-		r->state.telemetry_bytes = r->telemetry.bytes;
+		r->state.metrics_lines = r->metrics.lines;
+		r->state.telemetry_lines = r->telemetry.lines;
 		st = od_checkpoint_save(r->trainer, &r->state, r->opt->start, dir, err);
 	}
 	if (st == OD_OK)
