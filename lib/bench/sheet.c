@@ -75,38 +75,6 @@ is_place(const char *name)
 	return strcmp(name, "id") == 0 || strcmp(name, "index") == 0;
 }
 
-/* The names of all columns of all records, in order of first appearance. */
-struct names {
-	struct od_sheet_column *column;
-	size_t n, cap;
-};
-
-static bool
-add_names(struct names *names, json_t *obj)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach(obj, key, v) {
-		size_t c = 0;
-		char *name;
-
-		if (!is_value(v) || is_place(key))
-			continue;
-		while (c < names->n && strcmp(names->column[c].name, key) != 0)
-			c++;
-		if (c < names->n)
-			continue;
-		name = od_strdup(key);
-		if (name == NULL || !od_grow(&names->column, &names->cap, names->n + 1, sizeof *names->column)) {
-			free(name);
-			return false;
-		}
-		names->column[names->n++] = (struct od_sheet_column){ name, name };
-	}
-	return true;
-}
-
 static double
 value_of(const json_t *v)
 {
@@ -115,38 +83,66 @@ value_of(const json_t *v)
 	return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-typedef enum od_status visit_record(void *ctx, const struct od_record *rec, struct od_error *err);
-
-static enum od_status
-for_each_record(const char *file, visit_record *visit, void *ctx, struct od_error *err)
+/* Rows get one more value, NaN. Columns appear with the first record or nearly so: this moves few rows. */
+static bool
+widen_rows(struct od_sheet *s)
 {
-	struct od_record_options all = OD_RECORD_OPTIONS_INIT;
-	struct od_jsonl *in = NULL;
-	struct od_record rec;
-	enum od_status st = od_jsonl_open(&in, &file, 1, &all, err);
+	size_t old = s->n_columns, new = old + 1;
 
-	while (st == OD_OK) {
-		st = od_jsonl_next(in, &rec, err);
-		if (st == OD_OK)
-			st = visit(ctx, &rec, err);
+	if (!od_grow(&s->value, &s->cap_value, (s->n + 1) * new, sizeof *s->value))
+		return false;
+	for (size_t i = s->n; i-- > 0;) {
+		memmove(s->value + i * new, s->value + i * old, old * sizeof *s->value);
+		s->value[i * new + old] = NAN;
 	}
-	od_jsonl_close(in);
-	return st == OD_EOF ? OD_OK : st;
+	return true;
+}
+
+static bool
+add_column(struct od_sheet *s, const char *key)
+{
+	struct od_sheet_column *columns = (struct od_sheet_column *)s->columns;
+	char *name = od_strdup(key);
+
+	columns = name != NULL ? realloc(columns, (s->n_columns + 1) * sizeof *columns) : NULL;
+	if (columns != NULL)
+		s->columns = columns;
+	if (columns == NULL || !widen_rows(s)) {
+		free(name);
+		return false;
+	}
+	columns[s->n_columns++] = (struct od_sheet_column){ name, name };
+	return true;
+}
+
+static bool
+add_columns(struct od_sheet *s, json_t *obj)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(obj, key, v) {
+		size_t c = 0;
+
+		if (!is_value(v) || is_place(key))
+			continue;
+		while (c < s->n_columns && strcmp(s->columns[c].name, key) != 0)
+			c++;
+		if (c == s->n_columns && !add_column(s, key))
+			return false;
+	}
+	return true;
 }
 
 static enum od_status
-visit_names(void *ctx, const struct od_record *rec, struct od_error *err)
+read_item(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
 {
-	return add_names(ctx, rec->json) ? OD_OK : od_fail_nomem(err, "column names", rec->len);
-}
+	double *row = NULL;
+	enum od_status st;
 
-static enum od_status
-visit_values(void *ctx, const struct od_record *rec, struct od_error *err)
-{
-	struct od_sheet *s = ctx;
-	double *row;
-	enum od_status st = od_alloc(&row, s->n_columns, sizeof *row, "an item", err);
-
+	if (!add_columns(s, rec->json))
+		return od_fail_nomem(err, "columns", rec->len);
+	st = od_alloc(&row, s->n_columns, sizeof *row, "an item", err);
 	if (st != OD_OK)
 		return st;
 	for (size_t c = 0; c < s->n_columns; c++)
@@ -159,15 +155,21 @@ visit_values(void *ctx, const struct od_record *rec, struct od_error *err)
 enum od_status
 od_sheet_read(struct od_sheet *s, const char *file, struct od_error *err)
 {
-	struct names names = { NULL, 0, 0 };
-	enum od_status st = for_each_record(file, visit_names, &names, err);
+	struct od_record_options all = OD_RECORD_OPTIONS_INIT;
+	struct od_jsonl *in = NULL;
+	struct od_record rec;
+	enum od_status st = od_jsonl_open(&in, &file, 1, &all, err);
 
-	od_sheet_init(s, NULL, names.column, names.n);
+	od_sheet_init(s, NULL, NULL, 0);
 	s->own = true;
-	if (st == OD_OK && names.n == 0)
-		st = od_fail(err, OD_EFORMAT, "%s: no item has a number", file);
-	if (st == OD_OK)
-		st = for_each_record(file, visit_values, s, err);
+	while (st == OD_OK) {
+		st = od_jsonl_next(in, &rec, err);
+		if (st == OD_OK)
+			st = read_item(s, &rec, err);
+	}
+	od_jsonl_close(in);
+	if (st == OD_EOF)
+		st = s->n_columns > 0 ? OD_OK : od_fail(err, OD_EFORMAT, "%s: no item has a number", file);
 	if (st != OD_OK)
 		od_sheet_release(s);
 	return st;

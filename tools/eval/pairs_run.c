@@ -36,12 +36,6 @@ struct run {
 
 /* ---- one pair ------------------------------------------------------------------------------------------------------ */
 
-static enum od_status
-missing_reference(struct od_error *err)
-{
-	return od_fail(err, OD_EFORMAT, "%s: od-ref adds it, or give --ref-model DIR", err->msg);
-}
-
 /* What the objective needs of a record besides the policy's log-probs. */
 static enum od_status
 check_needs(const struct run *r, const struct od_pair *p, struct od_error *err)
@@ -50,11 +44,10 @@ check_needs(const struct run *r, const struct od_pair *p, struct od_error *err)
 
 	if (od_objective_needs_scores(r->objective))
 		st = od_pair_need_scores(p, err);
-	if (st == OD_OK && !r->has_ref && od_objective_needs_reference(r->objective)) {
-		st = od_pair_need_reference(p, err);
-		if (st == OD_EFORMAT)
-			st = missing_reference(err);
-	}
+	if (st == OD_OK && !r->has_ref && od_objective_needs_reference(r->objective) &&
+		od_pair_need_reference(p, NULL) != OD_OK)
+		st = od_fail(err, OD_EFORMAT, "field '%s' is missing: od-ref adds it, or give --ref-model DIR",
+			isnan(p->ref_chosen_logps) ? "ref_chosen_logps" : "ref_rejected_logps");
 	return st;
 }
 
