@@ -139,7 +139,10 @@ claim_run_dir(struct train *t, bool *done, struct od_error *err)
 	if (asprintf(&t->dir, "%.*s.run", (int)len, o->run.out) < 0)
 		return od_fail_nomem(err, "a path", len);
 	o->run.dir = t->dir;
-	o->run.out = strndup(o->run.out, len);
+	t->out = strndup(o->run.out, len);
+	if (!t->out)
+		return od_fail_nomem(err, "a path", len);
+	o->run.out = t->out;
 	o->run.start = o->model;
 	*done = o->resume && od_path_exists(o->run.out);
 	if (od_path_exists(t->dir))
@@ -449,6 +452,7 @@ close_all(struct train *t)
 			od_warn("cannot remove '%s'", t->dir);
 	if (t->lock >= 0)
 		close(t->lock);
+	free(t->out);
 	free(t->dir);
 }
 

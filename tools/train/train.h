@@ -51,6 +51,7 @@ struct train {
 	size_t n_files;
 
 	char *dir;                                 /* OUT.run, or a temporary directory */
+	char *out;                                 /* OUT without a slash at its end */
 	int lock;                                  /* on dir; -1: none */
 	bool scratch;                              /* dir goes when we end, whatever happens */
 	bool resumable;                            /* dir holds a run.json: it stays when we fail */
