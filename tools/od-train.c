@@ -78,7 +78,7 @@ scratch_dir(struct train *t, struct od_error *err)
 		return od_fail_nomem(err, "a path", 0);
 	if (!mkdtemp(t->dir))
 		return od_fail_sys(err, errno, "cannot create directory '%s'", t->dir);
-	t->scratch = true;
+	t->made = true;
 	return OD_OK;
 }
 
@@ -95,6 +95,17 @@ lock_dir(struct train *t, struct od_error *err)
 	t->lock = -1;
 	return errno == EWOULDBLOCK ? od_fail(err, OD_EEXIST, "another od-train is at work in '%s'", t->dir)
 		: od_fail_sys(err, errno, "cannot lock '%s'", t->dir);
+}
+
+static enum od_status
+make_run_dir(struct train *t, struct od_error *err)
+{
+	enum od_status st = od_make_dir(t->dir, err);
+
+	if (st == OD_OK)
+		st = lock_dir(t, err);
+	t->made = st == OD_OK;
+	return st;
 }
 
 static enum od_status
@@ -116,9 +127,7 @@ claim_existing(struct train *t, bool resume, struct od_error *err)
 	close(t->lock);
 	t->lock = -1;
 	st = od_remove_tree(t->dir, err);
-	if (st == OD_OK)
-		st = od_make_dir(t->dir, err);
-	return st == OD_OK ? lock_dir(t, err) : st;
+	return st == OD_OK ? make_run_dir(t, err) : st;
 }
 
 /* *done: OUT is there already and there is nothing to resume. */
@@ -127,7 +136,6 @@ claim_run_dir(struct train *t, bool *done, struct od_error *err)
 {
 	struct train_options *o = t->o;
 	size_t len = o->run.out ? strlen(o->run.out) : 0;
-	enum od_status st;
 
 	*done = false;
 	if (o->dry_run || o->dump_grad)
@@ -145,10 +153,9 @@ claim_run_dir(struct train *t, bool *done, struct od_error *err)
 	o->run.out = t->out;
 	o->run.start = o->model;
 	*done = o->resume && od_path_exists(o->run.out);
-	if (od_path_exists(t->dir))
-		return *done ? OD_OK : claim_existing(t, o->resume, err);
-	st = *done ? OD_OK : od_make_dir(t->dir, err);
-	return st == OD_OK && !*done ? lock_dir(t, err) : st;
+	if (od_path_exists(t->dir) && !*done)
+		return claim_existing(t, o->resume, err);
+	return *done ? OD_OK : make_run_dir(t, err);
 }
 
 /* ---- the model -------------------------------------------------------------------------------------------------------- */
@@ -447,7 +454,7 @@ close_all(struct train *t)
 	od_tokenizer_close(t->start.tokenizer);
 	json_decref(t->about);
 	/* What cannot be resumed is of no use to anyone. */
-	if (t->scratch || (t->lock >= 0 && !t->resumable))
+	if (t->made && !t->resumable)
 		if (od_remove_tree(t->dir, NULL) != OD_OK)
 			od_warn("cannot remove '%s'", t->dir);
 	if (t->lock >= 0)

@@ -40,6 +40,16 @@ take_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err
 /* ---- one pair ----------------------------------------------------------------------------------------------------------- */
 
 static enum od_status
+check_ids(const struct od_spool *s, const int32_t *ids, int64_t n, struct od_error *err)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (ids[i] < 0 || ids[i] >= s->vocab_size)
+			return od_fail(err, OD_EFORMAT, "token id %d is outside the model's vocabulary of %lld", (int)ids[i],
+				(long long)s->vocab_size);
+	return OD_OK;
+}
+
+static enum od_status
 put(struct od_spool *s, struct sink *out, struct od_token_pair *p, int64_t index, struct od_error *err)
 {
 	char name[32];
@@ -127,6 +137,8 @@ take_record(struct od_spool *s, struct od_jsonl *in, const struct od_record *rec
 
 	if (st == OD_OK && drop == OD_KEEP)
 		st = check_counts(s, &p, tokens, err);
+	if (st == OD_OK && drop == OD_KEEP)
+		st = check_ids(s, tokens->ids, (int64_t)tokens->n_prompt + tokens->n_chosen + tokens->n_rejected, err);
 	if (st == OD_EFORMAT)
 		return od_jsonl_reject(in, rec, err);
 	if (st == OD_EMISMATCH)
@@ -174,7 +186,7 @@ check_numbers(const struct od_spool *s, const struct od_token_pair *p, struct od
 		return od_fail(err, OD_EFORMAT, "its reference log-probs are missing");
 	if (p->weight < 0)
 		return od_fail(err, OD_EFORMAT, "its weight is negative");
-	return OD_OK;
+	return check_ids(s, p->ids, (int64_t)p->n_prompt + p->n_chosen + p->n_rejected, err);
 }
 
 /* SFT looks at the chosen response alone. */

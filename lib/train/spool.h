@@ -21,6 +21,7 @@ struct od_spool {
 	const struct od_objective *objective;      /* says which fields a record must have */
 	struct od_field_map map;
 	const struct od_record_options *records;
+	int64_t vocab_size;                        /* of the model: ids beyond it are refused */
 	struct od_rules rules;                     /* adopted from the data's 'ref' when not told */
 	struct od_agreement agree;                 /* agree.told: the user gave rules, none are adopted */
 	void (*progress)(void *ctx, int64_t pairs);

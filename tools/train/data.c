@@ -22,6 +22,7 @@ prepare(struct train *t, struct od_spool *s)
 	s->objective = &o->set.objective;
 	s->map = (struct od_field_map){ o->fields[0], o->fields[1], o->fields[2], o->objective.weight_field };
 	s->records = &o->records;
+	s->vocab_size = t->start.model.config.vocab_size;
 	s->agree = (struct od_agreement)OD_AGREEMENT_INIT;
 	s->progress = show_progress;
 	s->ctx = t;

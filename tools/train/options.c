@@ -37,7 +37,7 @@ enum { OPT_LR, OPT_SCHEDULE, OPT_WARMUP_RATIO, OPT_WARMUP_STEPS, OPT_BATCH, OPT_
 	OPT_SEED };
 
 static const struct od_opt optimiser_opts[] = {
-	[OPT_LR] = OD_OPT_DOUBLE(T, set.lr, "lr", "X", 0, 1e6, "peak learning rate"),
+	[OPT_LR] = OD_OPT_DOUBLE(T, set.lr, "lr", "X", 0, 1e300, "peak learning rate"),
 	[OPT_SCHEDULE] = OD_OPT_ENUM(T, set.decay, "schedule", "NAME", od_decay_names, "learning rate after the warm-up"),
 	[OPT_WARMUP_RATIO] = OD_OPT_DOUBLE(T, set.warmup_ratio, "warmup-ratio", "R", 0, 1, "share of updates that warm up"),
 	[OPT_WARMUP_STEPS] = OD_OPT_INT(T, set.warmup_steps, "warmup-steps", "N", -1, 1e15,

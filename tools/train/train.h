@@ -53,8 +53,8 @@ struct train {
 	char *dir;                                 /* OUT.run, or a temporary directory */
 	char *out;                                 /* OUT without a slash at its end */
 	int lock;                                  /* on dir; -1: none */
-	bool scratch;                              /* dir goes when we end, whatever happens */
-	bool resumable;                            /* dir holds a run.json: it stays when we fail */
+	bool made;                                 /* dir is our making: it goes when we end, unless ... */
+	bool resumable;                            /* ... it holds a run that can be resumed, or finished */
 
 	struct train_model start;
 	struct od_backend *be;
