@@ -13,7 +13,8 @@ struct writer {
 	struct od_gguf_writer kv;
 	struct od_gguf_tensor *table;              /* what goes into the file, names owned */
 	const struct cv_tensor **from;             /* NULL: divisors */
-	size_t n;
+	size_t n, n_foreign;                       /* n_foreign: those GGUF has no name for */
+	const char *first_foreign;
 	float *values, *scratch, *divisors;
 };
 
@@ -158,8 +159,8 @@ add_tensor(struct writer *w, const struct cv_tensor *t, bool bf16, struct od_err
 	if (!od_buf_ok(&name)) {
 		st = od_fail_nomem(err, "a name", name.len);
 	} else {
-		if (!known_to_llama_cpp(name.data))
-			od_warn("tensor '%s' has no name in GGUF and keeps its own: llama.cpp will refuse the file", t->name);
+		if (!known_to_llama_cpp(name.data) && w->n_foreign++ == 0)
+			w->first_foreign = t->name;
 		st = add_row(w, name.data, t, t->n_dims, t->shape, bf16, err);
 		if (st == OD_OK && cv_name_is_plus_one(w->c.family, name.data))
 			st = put_residual(w, name.data, t, err);
@@ -185,6 +186,9 @@ make_table(struct writer *w, bool bf16, struct od_error *err)
 	for (size_t i = 0; st == OD_OK && i < w->m->n; i++)
 		if (!left_out(w, &w->m->tensors[i]))
 			st = add_tensor(w, &w->m->tensors[i], bf16, err);
+	if (st == OD_OK && w->n_foreign)
+		od_warn("%zu tensors have no name in GGUF and keep their own ('%s' is the first): llama.cpp will refuse the file",
+			w->n_foreign, w->first_foreign);
 	return st;
 }
 
