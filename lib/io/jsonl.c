@@ -361,7 +361,7 @@ fail_upstream(struct od_jsonl *r, const json_t *error, struct od_error *err)
 	const char *tool = json_string_value(json_object_get(error, "tool"));
 	const char *message = json_string_value(json_object_get(error, "message"));
 
-	od_fail(err, OD_ETRUNC, "the producer of this stream%s%s failed: %s", tool ? ", " : "", tool ? tool : "",
+	od_fail(err, OD_ETRUNC, "the producer of this stream%s%s%s failed: %s", tool ? " (" : "", tool ? tool : "", tool ? ")" : "",
 		message ? message : "it does not say why");
 	return fail_here(r, err);
 }

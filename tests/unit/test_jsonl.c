@@ -207,7 +207,7 @@ test_frames(void **state)
 	bad(OPEN "{}\n" OPEN "{}\n" END(1), OD_ETRUNC, "mem:3: ");
 	bad(OPEN "{}\n{\"od_end\":{}}\n", OD_EFORMAT, "no count");
 	bad("{}\n{\"od_error\":{\"tool\":\"od-x\",\"message\":\"disk on fire\"}}\n", OD_ETRUNC,
-		"mem:2: the producer of this stream, od-x failed: disk on fire");
+		"mem:2: the producer of this stream (od-x) failed: disk on fire");
 	bad("{\"od_error\":{}}\n", OD_ETRUNC, "failed");
 	opt.partial = true;
 	walk(&w, OPEN "{}\n" OPEN "{}\n" END(5), &opt);
