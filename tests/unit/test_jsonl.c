@@ -543,9 +543,9 @@ test_writer(void **state)
 	assert_string_equal(text, "");
 	written(text, sizeof text, false, 1, &cause);
 	assert_string_equal(text, "{}\n{\"od_error\":{\"tool\":\"t\",\"message\":\"x:1: bad \\\"?\\\"\"}}\n");
-	bad(text, OD_ETRUNC, "t failed: x:1: bad \"?\"");
+	bad(text, OD_ETRUNC, "(t) failed: x:1: bad \"?\"");
 	written(text, sizeof text, true, 0, &cause);
-	bad(text, OD_ETRUNC, "t failed");
+	bad(text, OD_ETRUNC, "(t) failed");
 }
 
 int
