@@ -43,7 +43,8 @@ od_sheet_add(struct od_sheet *s, const char *id, int64_t position, const double 
 		free(key);
 		return od_fail_nomem(err, "the items", (s->n + 1) * s->n_columns * sizeof *s->value);
 	}
-	memcpy(s->value + s->n * s->n_columns, values, s->n_columns * sizeof *values);
+	if (s->n_columns > 0)
+		memcpy(s->value + s->n * s->n_columns, values, s->n_columns * sizeof *values);
 	s->key[s->n++] = key;
 	return OD_OK;
 }

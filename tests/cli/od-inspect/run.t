@@ -86,7 +86,7 @@ bad() { # EXIT REGEX NAME ARGUMENT...
 bad 1 "cannot open '$T/nothing'" "no such run" "$T/nothing"
 bad 3 "neither it nor '$T/empty.run' holds metrics.jsonl" "a directory that is no run" "$T/empty"
 bad 3 "no record has a step" "empty input" -
-bad 3 ":1: not a JSON object" "not JSON" "$BIN/../Makefile"
+bad 3 ":1: not a JSON object" "not JSON" Makefile
 echo '{"step":"three","loss":1}' > "$T/x.jsonl"; bad 3 "x.jsonl:1: field 'step' must be a number" "step of a wrong type" "$T/x.jsonl"
 printf '{"step":1,"loss":1}\n{"step":2,"loss"\n{"step":3,"loss":1}\n' > "$T/x.jsonl"; bad 3 "x.jsonl:2: " "a cut line in the middle" "$T/x.jsonl"
 bad 2 "must end in .svg, .png or .gp" "an unknown picture format" --plot "$T/p.pdf" "$T/a"
