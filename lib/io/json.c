@@ -49,8 +49,8 @@ od_json_path(const json_t *obj, const char *path)
 	return found;
 }
 
-static const char *
-type_name(const json_t *v)
+const char *
+od_json_type_name(const json_t *v)
 {
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:  return "an object";
@@ -65,12 +65,12 @@ type_name(const json_t *v)
 	return "null";
 }
 
-static enum od_status
-fail_type(const json_t *v, const char *path, const char *wanted, struct od_error *err)
+enum od_status
+od_json_fail_type(const json_t *v, const char *path, const char *wanted, struct od_error *err)
 {
 	if (!v)
 		return od_fail(err, OD_EFORMAT, "field '%s' is missing", path);
-	return od_fail(err, OD_EFORMAT, "field '%s' must be %s, not %s", path, wanted, type_name(v));
+	return od_fail(err, OD_EFORMAT, "field '%s' must be %s, not %s", path, wanted, od_json_type_name(v));
 }
 
 enum od_status
@@ -79,7 +79,7 @@ od_json_need_number(const json_t *obj, const char *path, double *out, struct od_
 	const json_t *v = od_json_path(obj, path);
 
 	if (!json_is_number(v))
-		return fail_type(v, path, "a number", err);
+		return od_json_fail_type(v, path, "a number", err);
 	*out = json_number_value(v);
 	return OD_OK;
 }
@@ -90,7 +90,7 @@ od_json_need_string(const json_t *obj, const char *path, const char **out, size_
 	const json_t *v = od_json_path(obj, path);
 
 	if (!json_is_string(v))
-		return fail_type(v, path, "a string", err);
+		return od_json_fail_type(v, path, "a string", err);
 	*out = json_string_value(v);
 	if (len)
 		*len = json_string_length(v);

@@ -96,6 +96,9 @@ OD_MUST_CHECK enum od_status od_json_need_number(const json_t *obj, const char *
 	struct od_error *err);
 OD_MUST_CHECK enum od_status od_json_need_string(const json_t *obj, const char *path, const char **out, size_t *len,
 	struct od_error *err);
+const char *od_json_type_name(const json_t *v);           /* "an object", "a number", "null", ... */
+/* OD_EFORMAT: "field 'PATH' must be WANTED, not a string"; a v that is NULL "is missing". */
+enum od_status od_json_fail_type(const json_t *v, const char *path, const char *wanted, struct od_error *err);
 /* Parses a whole text (a config file) with duplicates refused; *out is a new reference. */
 OD_MUST_CHECK enum od_status od_json_parse(const char *text, size_t len, const char *name, json_t **out,
 	struct od_error *err);

@@ -8,26 +8,6 @@ const char *const od_drop_names[OD_N_DROPS] = {
 	"kept", "identical", "empty", "too long", "inverted", "small gap"
 };
 
-static const char *
-type_name(const json_t *v)
-{
-	switch (json_typeof(v)) {
-	case JSON_OBJECT: return "an object";
-	case JSON_ARRAY: return "an array";
-	case JSON_STRING: return "a string";
-	case JSON_INTEGER:
-	case JSON_REAL: return "a number";
-	case JSON_NULL: return "null";
-	default: return "a boolean";
-	}
-}
-
-static enum od_status
-fail_type(const char *path, const char *wanted, const json_t *v, struct od_error *err)
-{
-	return od_fail(err, OD_EFORMAT, "field '%s' must be %s, not %s", path, wanted, type_name(v));
-}
-
 /* A number, or NaN when the member is not there. null is no number: a score that is null has been lost somewhere. */
 static enum od_status
 read_number(const json_t *obj, const char *path, double *out, struct od_error *err)
@@ -38,7 +18,7 @@ read_number(const json_t *obj, const char *path, double *out, struct od_error *e
 	if (!v)
 		return OD_OK;
 	if (!json_is_number(v))
-		return fail_type(path, "a number", v, err);
+		return od_json_fail_type(v, path, "a number", err);
 	*out = json_number_value(v);
 	return isfinite(*out) ? OD_OK : od_fail(err, OD_EFORMAT, "field '%s' is not finite", path);
 }
@@ -49,7 +29,7 @@ read_text(const json_t *obj, const char *path, const json_t **out, struct od_err
 {
 	*out = od_json_path(obj, path);
 	if (*out && !json_is_string(*out) && !json_is_array(*out))
-		return fail_type(path, "a string or a list of messages", *out, err);
+		return od_json_fail_type(*out, path, "a string or a list of messages", err);
 	return OD_OK;
 }
 
@@ -58,7 +38,7 @@ read_array(const json_t *obj, const char *path, const char *of, const json_t **o
 {
 	*out = od_json_path(obj, path);
 	if (*out && !json_is_array(*out))
-		return fail_type(path, of, *out, err);
+		return od_json_fail_type(*out, path, of, err);
 	return OD_OK;
 }
 
@@ -71,7 +51,7 @@ read_ref_text(const json_t *ref, const char *name, char *out, size_t size, struc
 	if (!v)
 		return OD_OK;
 	if (!json_is_string(v))
-		return od_fail(err, OD_EFORMAT, "field 'ref.%s' must be a string, not %s", name, type_name(v));
+		return od_fail(err, OD_EFORMAT, "field 'ref.%s' must be a string, not %s", name, od_json_type_name(v));
 	if (json_string_length(v) >= size)
 		return od_fail(err, OD_EFORMAT, "field 'ref.%s' is longer than %zu bytes", name, size - 1);
 	snprintf(out, size, "%s", json_string_value(v));
@@ -90,7 +70,7 @@ read_ref_info(struct od_pair *p, const json_t *obj, struct od_error *err)
 	if (!ref)
 		return OD_OK;
 	if (!json_is_object(ref))
-		return fail_type("ref", "an object", ref, err);
+		return od_json_fail_type(ref, "ref", "an object", err);
 	st = read_ref_text(ref, "model", i->model, sizeof(i->model), err);
 	if (st == OD_OK)
 		st = read_ref_text(ref, "tokenizer", i->tokenizer, sizeof(i->tokenizer), err);

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # lib.sh -- TAP helpers for shell tests. Source it from a test that runs in the repository root:
 #
 #     . tests/cli/lib.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The stream contract, on the tool that needs no model: od-score. Other readers share its code (lib/io/jsonl.c).
+# shellcheck disable=SC2086 # $S is a command with its options
 . tests/cli/lib.sh
 
 S="$BIN/od-score -q"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # od-inspect stream: kinds, fields, wholeness; --check and --expect as exit status.
+# shellcheck disable=SC2086 # $I is a command with its options
 . tests/cli/lib.sh
 
 I="$BIN/od-inspect stream"
