@@ -165,6 +165,35 @@ other_rows(struct od_table *t, struct od_buf *spark, const struct od_metrics *ru
 		}
 }
 
+static double
+column_sum(const struct od_metrics *m, const char *name)
+{
+	const struct od_column *c = od_metrics_find(m, name);
+	struct od_sum s = OD_SUM_INIT;
+
+	for (size_t i = 0; c != NULL && i < c->n; i++)
+		od_sum_add(&s, c->value[i]);
+	return od_sum_value(&s);
+}
+
+/* "out: 120 records, steps 0 to 100, 1,234,567 tokens in 1:02:03 (out.run/metrics.jsonl)" */
+static void
+heading(struct od_buf *out, const struct od_metrics *m)
+{
+	double tokens = column_sum(m, "tokens"), seconds = column_sum(m, "time.seconds");
+	char count[OD_NUMBER_TEXT];
+
+	od_buf_printf(out, "%s: %lld records, steps %.0f to %.0f", m->label, (long long)m->n_records, m->first_step,
+		m->last_step);
+	if (tokens > 0 && tokens < 1e18 && seconds > 0 && seconds < 1e12) {
+		long long s = llround(seconds);
+
+		od_count_text(count, (long long)tokens);
+		od_buf_printf(out, ", %s tokens in %lld:%02lld:%02lld", count, s / 3600, s / 60 % 60, s % 60);
+	}
+	od_buf_printf(out, " (%s)%s\n", m->path, m->cut ? ", still being written" : "");
+}
+
 static void
 build_table(struct od_buf *out, const struct od_metrics *runs, size_t n, bool all)
 {
@@ -173,9 +202,7 @@ build_table(struct od_buf *out, const struct od_metrics *runs, size_t n, bool al
 	struct od_buf spark = OD_BUF_INIT;
 
 	for (size_t i = 0; i < n; i++)
-		od_buf_printf(out, "%s: %lld records, steps %.0f to %.0f (%s)%s\n", runs[i].label,
-			(long long)runs[i].n_records, runs[i].first_step, runs[i].last_step, runs[i].path,
-			runs[i].cut ? ", still being written" : "");
+		heading(out, &runs[i]);
 	od_buf_char(out, '\n');
 	od_table_cell(&t, "metric");
 	if (n > 1)

@@ -48,6 +48,22 @@ head -c -1 "$T/b.jsonl" > "$T/cut.jsonl"
 run_tool "$BIN/od-inspect" run --json "$T/cut.jsonl"
 is "$(q '.runs[0]|[.cut,.metrics.loss.n]')" '[false,80]' "a whole line without its newline counts"
 
+# A real run has every column that the table and the picture know.
+if python3 tests/fixtures/make_model.py "$T/m" > /dev/null && python3 tests/fixtures/make_tokenizer.py "$T/m" --template chatml > /dev/null; then
+	head -8 examples/pairs.jsonl | "$BIN/od-ref" -q --model "$T/m" > "$T/pairs"
+	"$BIN/od-train" -q --model "$T/m" --out "$T/real" --batch 4 --lr 1e-3 --eval "$T/pairs" --eval-every 1 "$T/pairs"
+	run_tool "$BIN/od-inspect" run "$T/real"
+	exit_is 0 "metrics of od-train"
+	like "$out" "^real: 5 records, steps 0 to 2, [0-9,]+ tokens in 0:00:[0-9]{2} " "heading"
+	missing=
+	for c in $(sed -n '/^} specs\[\] = {/,/^};/p' tools/inspect/run.c | grep -oE '\{ "[a-z._]+", "' | cut -d'"' -f2); do
+		grep -q "^$c " "$T/out" || missing="$missing $c"
+	done
+	is "$missing" "" "every known column is in the table"
+else
+	skip 3 "no fixtures"
+fi
+
 # Pictures
 run_tool "$BIN/od-inspect" run -q --plot "$T/p.gp" "$T/a" "$T/b.jsonl"
 exit_is 0 "a script"
