@@ -73,7 +73,7 @@ ref --framed "$T/scored" > "$T/refd" 2> "$T/ref.err"
 is $? 3 "od-score fails: od-ref exits 3"
 run_tool train "$T/refd"
 refused "od-score fails, two tools up"
-like "$err" 'od-ref failed: .*od-score failed: .*/bad:9: ' "the whole chain of causes is told"
+like "$err" '\(od-ref\) failed: .*\(od-score\) failed: .*/bad:9: ' "the whole chain of causes is told"
 run_tool train < <(score "$T/bad" | ref 2> /dev/null)
 refused "the same through pipes"
 

@@ -59,7 +59,7 @@ configuration() {
 	run_tool "$@" --threads 3 -q --print-config
 	exit_is 0 "$name --print-config exits 0"
 	cp "$T/out" "$T/config.json"
-	ok "$name --print-config is one JSON object" jq -e 'type == "object"' "$T/config.json" > /dev/null
+	is "$(jq -r type "$T/config.json" 2>&1)" object "$name --print-config is one JSON object"
 	is "$(jq -c '[.threads, .quiet]' "$T/config.json")" '[3,true]' "$name --print-config shows what was given"
 	run_tool "$@" --config "$T/config.json" --print-config
 	exit_is 0 "$name --config takes it back"
