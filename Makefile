@@ -41,7 +41,7 @@ TOOLS    := $(sort $(patsubst tools/%.c,%,$(wildcard tools/od-*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/ops/test_*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench/bench_*.c)))
+BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench/bench_*.c tests/ops/bench_*.c)))
 SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*'))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
@@ -135,6 +135,10 @@ lint-man:
 
 # The kernels where there are benches of them; then tools on a model, MODEL=DIR, beside a PyTorch loop when PYTHON has it.
 MODEL ?= .cache/smollm2
+# Speed of each operation of the backend, a JSON line each.
+bench-ops: $(BUILD)/tests/ops/bench_ops
+	@$<
+
 bench: all $(BENCHES)
 	@set -e; for b in $(BENCHES); do echo "== $$b" >&2; $$b; done
 	@test -e $(MODEL)/config.json || { echo "bench: no model in $(MODEL); 'make demo' gets one" >&2; exit 2; }
@@ -198,6 +202,6 @@ help:
 	@echo "variables          CC CFLAGS SANITIZE CUDA=0 V=1, also from config.mk"
 
 FORCE:
-.PHONY: all tests fuzzers check check-oracle check-long fuzz lint-man bench demo demo-smollm2 install uninstall deps clean help FORCE
+.PHONY: all tests fuzzers check check-oracle check-long fuzz lint-man bench bench-ops demo demo-smollm2 install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)
