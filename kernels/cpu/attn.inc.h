@@ -223,31 +223,31 @@ pack_block(const struct attn *a, float *to, struct od_mat x, const struct attn_b
 
 /* One row of scores to exp(score - m), with the soft-cap and the mask. Updates m and l; returns what the row's earlier
  * sums are to be multiplied by. */
-static float
+static inline float
 softmax_row(float *s, int64_t width, int32_t from, int32_t to, float cap, float *m, float *l)
 {
-	vf top = vf_set(NO_MAX), sum = vf_set(0), masked = vf_set(-INFINITY);
-	float m_new, scale;
+	vf top = vf_set(NO_MAX), sum = vf_set(0);
+	float m_old = *m, m_new, scale = 1.0f;
 
-	for (int64_t j = 0; j < width; j += VW) {
-		vf x = vf_load(s + j);
-
-		if (cap > 0)
-			x = cap * vf_tanh(x / cap);
-		x = vf_select(lanes_within(j, from, to), x, masked);
-		vf_store(s + j, x);
-		top = vf_max(top, x);
-	}
+	if (cap > 0)
+		for (int64_t j = 0; j < width; j += VW)
+			vf_store(s + j, cap * vf_tanh(vf_load(s + j) / cap));
+	if (from > 0 || to < width)
+		for (int64_t j = 0; j < width; j += VW)
+			vf_store(s + j, vf_select(lanes_within(j, from, to), vf_load(s + j), vf_set(-INFINITY)));
+	for (int64_t j = 0; j < width; j += VW)
+		top = vf_max(top, vf_load(s + j));
 	m_new = vf_hmax(top);
-	if (!(m_new > *m))
-		m_new = *m;
+	if (!(m_new > m_old))
+		m_new = m_old;
 	for (int64_t j = 0; j < width; j += VW) {
 		vf e = vf_exp(vf_load(s + j) - m_new);
 
 		vf_store(s + j, e);
 		sum += e;
 	}
-	scale = expf(*m - m_new);
+	if (m_new != m_old)
+		scale = expf(m_old - m_new);
 	*l = *l * scale + vf_sum(sum);
 	*m = m_new;
 	return scale;
@@ -393,12 +393,13 @@ grad_init(const struct attn *a, float *scratch, int64_t tokens)
 }
 
 /* One row: prob holds scores, ds holds dout.v; afterwards the probabilities and the gradient of the scaled scores. */
-static void
+static inline void
 grad_row(float *prob, float *ds, int64_t width, int32_t from, int32_t to, float cap, float lse, float delta)
 {
+	int masked = from > 0 || to < width;
+
 	for (int64_t j = 0; j < width; j += VW) {
 		vf x = vf_load(prob + j), slope = vf_set(1.0f), e;
-		vi seen = lanes_within(j, from, to);
 
 		if (cap > 0) {
 			vf th = vf_tanh(x / cap);
@@ -406,7 +407,9 @@ grad_row(float *prob, float *ds, int64_t width, int32_t from, int32_t to, float 
 			x = cap * th;
 			slope = 1.0f - th * th;
 		}
-		e = (vf)((vi)vf_exp(x - lse) & seen);
+		e = vf_exp(x - lse);
+		if (masked)
+			e = (vf)((vi)e & lanes_within(j, from, to));
 		vf_store(prob + j, e);
 		vf_store(ds + j, e * (vf_load(ds + j) - delta) * slope);
 	}

@@ -61,7 +61,7 @@ vf_select(vi mask, vf a, vf b)
 	return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-/* NaN in either operand may be lost: exp and the sums behind it see the NaN itself. */
+/* A NaN in b comes out; one in a may be lost. */
 static inline vf
 vf_max(vf a, vf b)
 {
@@ -73,6 +73,31 @@ vf_max(vf a, vf b)
 	return (vf)_mm_max_ps((__m128)a, (__m128)b);
 #else
 	return vf_select(a > b, a, b);
+#endif
+}
+
+static inline vf
+vf_min(vf a, vf b)
+{
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif VW == 8 && defined(__AVX2__)
+	return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif VW == 4 && defined(__x86_64__)
+	return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#else
+	return vf_select(a < b, a, b);
+#endif
+}
+
+/* y where x >= low or x is NaN, else 0. */
+static inline vf
+vf_zero_below(vf y, vf x, float low)
+{
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(low), _CMP_NLT_UQ), (__m512)y);
+#else
+	return (vf)(~(x < low) & (vi)y);
 #endif
 }
 
@@ -92,6 +117,11 @@ vf_sqrt(vf a)
 #endif
 }
 
+/* Halves added or compared until one is left. */
+#if VW == 16 && defined(__AVX512F__)
+#define vf_sum(x) _mm512_reduce_add_ps((__m512)(x))
+#define vf_hmax(x) _mm512_reduce_max_ps((__m512)(x))
+#else
 static inline float
 vf_sum(vf x)
 {
@@ -115,6 +145,7 @@ vf_hmax(vf x)
 			a[i] = a[i] > a[i + w] ? a[i] : a[i + w];
 	return a[0];
 }
+#endif
 
 /* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. Results below
  * the smallest normal number are 0, above the largest infinity; NaN stays NaN. The rounding is by adding 1.5 * 2^23,
@@ -123,9 +154,12 @@ static inline vf
 vf_exp(vf x)
 {
 	const vf magic = vf_set(12582912.0f);
-	vf n = x * 1.44269504088896341f + magic, r, q, y;
-	vi e = (vi)n - (vi)magic;
+	vf in = x, n, r, q, y;
+	vi e;
 
+	x = vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x));
+	n = x * 1.44269504088896341f + magic;
+	e = (vi)n - (vi)magic;
 	n -= magic;
 	r = x - n * 0.693359375f;
 	r = r + n * 2.12194440054690583e-4f;
@@ -134,12 +168,10 @@ vf_exp(vf x)
 	q = q * r + 0.1666651295966296f;
 	q = q * r + 0.5000000100918219f;
 	y = q * (r * r) + r + 1.0f;
-	/* 2^n in two factors: n = 128 is wanted for the last results before infinity */
+	/* 2^n in two factors: n = 128 is wanted for the last results before infinity, and at infinity */
 	y = y * (vf)(((e >> 1) + 127) << 23);
 	y = y * (vf)((e - (e >> 1) + 127) << 23);
-	y = vf_select(x < -87.3f, vf_set(0), y);
-	y = vf_select(x > 88.7228f, vf_set(INFINITY), y);
-	return vf_select(x != x, x, y);
+	return vf_zero_below(y, in, -87.3f);
 }
 
 /* tanh: x + x^3 q(x^2) below 0.625, fitted to 3e-10; else 1 - 2/(exp(2|x|) + 1) with the sign put back. */
@@ -156,5 +188,5 @@ vf_tanh(vf x)
 	q = q * z - 0.3333332894441875f;
 	big = 1.0f - 2.0f / (vf_exp(a + a) + 1.0f);
 	big = (vf)((vi)big | sign);
-	return vf_select(a < 0.625f, q * z * x + x, vf_select(x != x, x, big));
+	return vf_select(a < 0.625f, q * z * x + x, big);
 }
