@@ -13,7 +13,7 @@
  *
  * PRIMITIVES are made once per (piece, N, K, transposes, accumulate, threads) and kept; the pieces bound their number
  * whatever M is, and a least-recently-used limit bounds it absolutely. Products with trans_a (weight gradients) are cut
- * over K = tokens in the same way, 256, 128, 64 tokens, each piece adding to the result; the last, shorter piece is
+ * over K = tokens in the same way, 512, 256, 128, 64 tokens, each piece adding to the result; the last, shorter piece is
  * copied and padded with zero tokens.
  *
  * PITFALLS of oneDNN that shape this file:
@@ -36,7 +36,7 @@
 
 #define MAX_PIECE    128      /* rows: from here on larger pieces gain nothing (205-215 of 220 GF/s), balance suffers */
 #define MIN_PIECE    32       /* a remainder below this is one piece */
-#define MAX_K_PIECE  256      /* tokens of a weight gradient's piece */
+#define MAX_K_PIECE  512      /* tokens of a weight gradient's piece */
 #define MIN_K_PIECE  64       /* shorter ones are padded to this */
 #define CACHE_SIZE   1024     /* primitives; a model asks for some 200 */
 #define CACHE_HASH   2048
