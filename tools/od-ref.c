@@ -287,7 +287,7 @@ run(const struct ref_options *o, const char *const *files, size_t n_files, int64
 	if (st == OD_OK)
 		report(&r);
 	if (r.in)
-		*skipped = od_jsonl_skipped(r.in);
+		*skipped = od_cli_skipped(r.in);
 	od_window_release(&r.window);
 	od_buf_release(&r.ref_json);
 	od_buf_release(&r.line);

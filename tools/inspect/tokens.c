@@ -281,7 +281,7 @@ run(struct tokens_options *o, const char *const *names, size_t n, int64_t *skipp
 	if (st == OD_OK)
 		st = process(&w, in, writer, err);
 	end = od_jsonl_writer_close(writer, err, st == OD_OK ? err : NULL);
-	*skipped = in != NULL ? od_jsonl_skipped(in) : 0;
+	*skipped = in != NULL ? od_cli_skipped(in) : 0;
 	od_jsonl_close(in);
 	od_tokenizer_close(w.tokenizer);
 	free(w.messages);
