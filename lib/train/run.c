@@ -256,7 +256,8 @@ static enum od_status
 write_about(const char *dir, const json_t *about, struct od_error *err)
 {
 	char *path = od_path_join(dir, "od-train.json");
-	char *text = json_dumps(about, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+	/* for people: 15 digits give back any decimal that was typed, 0.7 and not 0.69999999999999996 */
+	char *text = json_dumps(about, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	enum od_status st = path && text ? od_atomic_write(path, text, strlen(text), err)
 		: od_fail_nomem(err, "od-train.json", 0);
 

@@ -155,8 +155,8 @@ same_settings(const json_t *theirs, const struct train_options *o, struct od_err
 
 		if (st != OD_OK || json_equal(was, mine))
 			continue;
-		a = was ? json_dumps(was, JSON_ENCODE_ANY) : NULL;
-		b = json_dumps(mine, JSON_ENCODE_ANY);
+		a = was ? json_dumps(was, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) : NULL;
+		b = json_dumps(mine, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 		st = od_fail(err, OD_EMISMATCH, "cannot resume '%s': it was started with '%s' %s, this command says %s",
 			o->run.dir, name, a ? a : "absent", b ? b : "?");
 		free(a);
