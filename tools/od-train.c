@@ -337,6 +337,8 @@ open_trainer(struct train *t, struct od_order *order, const char *checkpoint, st
 	if (st == OD_OK && checkpoint)
 		st = od_checkpoint_load(&t->trainer, checkpoint, &t->state, err);
 	t->trainer.stop = &stop_signal;
+	if (st == OD_OK && t->resumable)
+		train_compare_machine(t);
 	return st;
 }
 

@@ -1,6 +1,5 @@
 #include "train/run.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,8 +173,6 @@ evaluate(struct od_run *r, struct od_error *err)
 	bool best = false;
 	enum od_status st = od_trainer_evaluate(r->trainer, r->held_out, &r->last_eval, err);
 
-	if (st == OD_OK && !isfinite(r->last_eval.loss))
-		st = od_fail(err, OD_ENUMERIC, "the held-out loss after update %lld is not finite", (long long)r->trainer->step);
 	if (st == OD_OK) {
 		od_metrics_eval(&line, r->trainer->step, &r->last_eval, now() - start);
 		st = append(r, &r->metrics, &line, err);

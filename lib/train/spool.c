@@ -148,6 +148,7 @@ take_record(struct od_spool *s, struct od_jsonl *in, const struct od_record *rec
 	s->dropped[drop]++;
 	if (drop != OD_KEEP)
 		return OD_OK;
+	s->cut += tokens->truncated;
 	pair = od_token_pair_of(&p, tokens);
 	return put(s, out, &pair, rec->index, err);
 }

@@ -29,6 +29,7 @@ struct od_spool {
 
 	/* out */
 	int64_t pairs, skipped;
+	int64_t cut;                               /* pairs kept with tokens cut off (--truncate cut, simpo) */
 	int64_t dropped[OD_N_DROPS];               /* by policy; [OD_KEEP] is 'pairs' */
 	struct od_quality quality;                 /* do the scores fit the objective? */
 	bool other_numerics;                       /* not all references were made with the same numerics */

@@ -287,18 +287,22 @@ od_trainer_update(struct od_trainer *t, struct od_step_metrics *metrics, struct 
 
 #define EVAL_WINDOW 256
 
-static void
+static enum od_status
 tally_window(const struct od_trainer *t, const struct od_token_pair *pairs, const struct od_pair_logps *logps, int64_t n,
-	int64_t total, int64_t scored, struct od_tally *tally)
+	int64_t total, int64_t scored, struct od_tally *tally, struct od_error *err)
 {
 	for (int64_t i = 0; i < n; i++) {
 		const struct od_token_pair *p = &pairs[i];
 		struct od_pair_quantities q = od_quantities(p, logps[i].chosen, logps[i].rejected);
 		struct od_pair_loss l = od_objective_eval(&t->set.objective, &q);
 
+		if (!isfinite(l.loss))
+			return od_fail(err, OD_ENUMERIC, "after update %lld: the loss of held-out pair '%s' is not finite (log-probs %g, "
+				"%g)", (long long)t->step, p->id, q.logp_chosen, q.logp_rejected);
 		od_tally_add(tally, &q, &l, share_of(t, p, total, scored));
 		tally->tokens += p->n_prompt * (p->n_rejected ? 2 : 1) + p->n_chosen + p->n_rejected;
 	}
+	return OD_OK;
 }
 
 static int64_t
@@ -332,7 +336,7 @@ od_trainer_evaluate(struct od_trainer *t, const struct od_pairfile *f, struct od
 		else
 			st = od_logps_compute(t->engine, pairs, n, t->set.micro_tokens, logps, NULL, NULL, err);
 		if (st == OD_OK)
-			tally_window(t, pairs, logps, n, total, scored, tally);
+			st = tally_window(t, pairs, logps, n, total, scored, tally, err);
 	}
 	free(logps);
 	free(pairs);

@@ -77,7 +77,7 @@ write_pairs(void **state)
 	if (fd < 0 || od_out_fd(&out, fd, path, NULL) != OD_OK || od_pairstream_create(&w, out, NULL, NULL) != OD_OK)
 		return -1;
 	for (int i = 0; i < 10; i++) {
-		char id[8];
+		char id[16];
 		struct od_token_pair p = { .id = id, .ids = ids, .n_prompt = 1 + i, .n_chosen = 2, .n_rejected = 1,
 			.scored_chosen = 2, .scored_rejected = 1, .weight = 1 };
 

@@ -1,5 +1,6 @@
 /* about.c -- run.json: everything that makes the run what it is, so that it can be repeated, and resumed only as itself.
  * The finished OUT carries it as od-train.json. */
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,8 +92,8 @@ command_json(const struct train *t)
 static json_t *
 data_json(const struct od_spool *s, json_t *files, const char *hash)
 {
-	return json_pack("{s:o, s:I, s:o, s:I, s:s}", "files", files, "pairs", (json_int_t)s->pairs,
-		"left_out", dropped_json(s), "skipped", (json_int_t)s->skipped, "sha256", hash);
+	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:s}", "files", files, "pairs", (json_int_t)s->pairs,
+		"left_out", dropped_json(s), "cut", (json_int_t)s->cut, "skipped", (json_int_t)s->skipped, "sha256", hash);
 }
 
 enum od_status
@@ -115,7 +116,7 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 		"data", data_json(&t->spool, strings_json(t->files, t->n_files), hash),
 		"reference", "model", ref->model, "tokenizer", ref->tokenizer, "rules", ref->rules, "numerics", ref->numerics,
 		"settings", settings_json(t->o), "schedule", "updates", (json_int_t)t->trainer.schedule.total,
-		"warmup", (json_int_t)t->trainer.schedule.warmup, "machine", "threads", (json_int_t)t->o->common.threads,
+		"warmup", (json_int_t)t->trainer.schedule.warmup, "machine", "threads", (json_int_t)omp_get_max_threads(),
 		"numerics", t->be->numerics);
 	if (json && t->held_out)
 		json_object_set_new(json, "held_out", data_json(&t->eval_spool, strings_json(&t->o->eval, 1), eval_hash));
@@ -176,6 +177,21 @@ same_spool(const struct train *t, const char *name, const char *section, struct 
 	if (st == OD_OK && (!want || strcmp(want, have) != 0))
 		st = od_fail(err, OD_EFORMAT, "%s/%s: the spooled pairs are damaged: not the file that was written", t->dir, name);
 	return st;
+}
+
+/* The bytes of a result are a promise for one machine and number of threads only. */
+void
+train_compare_machine(const struct train *t)
+{
+	const json_t *was = json_object_get(t->about, "machine");
+	const char *numerics = json_string_value(json_object_get(was, "numerics"));
+	long long threads = json_integer_value(json_object_get(was, "threads"));
+
+	if (threads != omp_get_max_threads())
+		od_warn("the run had %lld threads, now it has %d: results may differ in the last digits", threads,
+			omp_get_max_threads());
+	if (numerics && strcmp(numerics, t->be->numerics) != 0)
+		od_warn("the run had the numerics '%s', now they are '%s'", numerics, t->be->numerics);
 }
 
 enum od_status

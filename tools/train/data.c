@@ -137,6 +137,8 @@ train_report_data(const struct od_spool *s, const struct od_objective *o, const 
 
 	od_buf_printf(&text, "%lld %s pairs", (long long)s->pairs, what);
 	add_dropped(&text, s);
+	if (s->cut)
+		od_buf_printf(&text, "; cut to the length limits: %lld", (long long)s->cut);
 	od_note("%s", od_buf_ok(&text) ? text.data : "");
 	if (s->skipped)
 		od_warn("%lld malformed record%s skipped; the first: %s", (long long)s->skipped, s->skipped == 1 ? "" : "s",

@@ -80,6 +80,8 @@ train_print_plan(const struct train *t, const struct train_plan *p)
 	for (int d = OD_KEEP + 1; d < OD_N_DROPS; d++)
 		if (t->spool.dropped[d])
 			printf("left out           %lld %s\n", (long long)t->spool.dropped[d], od_drop_names[d]);
+	if (t->spool.cut)
+		printf("cut to fit         %lld\n", (long long)t->spool.cut);
 	printf("tokens             %lld an epoch (%lld counting prompts twice), %lld scored\n", (long long)p->tokens,
 		(long long)p->flat_tokens, (long long)p->scored_tokens);
 	printf("updates            %lld of up to %lld pairs, %lld to warm up, %s from %g\n", (long long)p->schedule.total,

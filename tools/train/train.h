@@ -92,5 +92,6 @@ double train_available_memory(void);
 OD_MUST_CHECK enum od_status train_describe(struct train *t, json_t **about, struct od_error *err);
 OD_MUST_CHECK enum od_status train_write_about(const struct train *t, struct od_error *err);
 OD_MUST_CHECK enum od_status train_read_about(struct train *t, struct od_error *err);      /* for --resume */
+void train_compare_machine(const struct train *t);                                         /* warns; --resume */
 
 #endif
