@@ -39,7 +39,7 @@ def main():
     if not os.path.exists(f"{MODEL}/model.safetensors"):
         print(f"1..0 # SKIP no model in {MODEL} (make demo-smollm2 fetches it)")
         return 0
-    expected = [json.loads(line) for line in open(f"{ORACLE}/smollm2_pairs.jsonl")]
+    expected = [json.loads(line) for line in open(f"{ORACLE}/oracle/smollm2_pairs.jsonl")]
     by_text = od_ref([{k: e[k] for k in TEXT} for e in expected], "--per-token")
     ok(len(by_text) == len(expected), "every pair came back")
     ok(all(g[f"{s}_tokens"] == e[f"{s}_tokens"] for g, e in zip(by_text, expected) for s in ("chosen", "rejected")),
