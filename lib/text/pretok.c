@@ -37,29 +37,56 @@ no_memory(size_t n, struct od_error *err)
 	return od_fail_nomem(err, "the pieces of a text", n);
 }
 
+/* ---- matches ---------------------------------------------------------------------------------------------------------- */
+
+/* A walk over the matches of a pattern. */
+struct walk {
+	size_t at, from;                   /* end of the last match, where the next search begins */
+	bool any;
+};
+
+/* The next match, with start >= the last one's end. A match of no bytes counts unless it directly follows another. */
+static enum od_status
+next_match(const struct od_step *s, struct od_matcher *m, const char *text, size_t n, struct walk *w, bool *found,
+	size_t *start, size_t *end, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	for (*found = false; w->from <= n;) {
+		st = od_pattern_next(s->pattern, m, text, n, w->from, found, start, end, err);
+		if (st != OD_OK || !*found)
+			break;
+		if (*start < w->at)
+			*start = w->at;
+		if (*end > *start || !w->any || *start > w->at) {
+			*end = *end > *start ? *end : *start;
+			w->at = w->from = *end;
+			w->any = true;
+			return OD_OK;
+		}
+		w->from = w->at < n ? w->at + od_utf8_len((unsigned char)text[w->at]) : n + 1;
+	}
+	*found = false;
+	return st;
+}
+
 /* ---- normalisers ------------------------------------------------------------------------------------------------------ */
 
 static enum od_status
 replace_all(const struct od_step *s, struct od_matcher *m, const char *text, size_t n, struct od_buf *out,
 	struct od_error *err)
 {
-	size_t at = 0, from = 0, start, end;
-	bool found = true;
-	enum od_status st = OD_OK;
+	struct walk w = { 0, 0, false };
+	size_t at = 0, start, end;
+	bool found;
+	enum od_status st;
 
-	while (st == OD_OK && from <= n) {
-		st = od_pattern_next(s->pattern, m, text, n, from, &found, &start, &end, err);
-		if (st != OD_OK || !found)
-			break;
-		if (start < at)
-			start = at;
+	while ((st = next_match(s, m, text, n, &w, &found, &start, &end, err)) == OD_OK && found) {
 		od_buf_append(out, text + at, start - at);
 		od_buf_append(out, s->text, s->len);
-		at = end > start ? end : start;
-		from = end > start ? end : start < n ? start + od_utf8_len((unsigned char)text[start]) : n + 1;
+		at = end;
 	}
-	if (st == OD_OK)
-		od_buf_append(out, text + at, n - at);
+	od_buf_append(out, text + at, n - at);
 	return st;
 }
 
@@ -154,37 +181,28 @@ add_part(struct od_pretok_scratch *s, size_t *n, size_t start, size_t len, bool 
 	return OD_OK;
 }
 
-/* Divides a text into its matches and what lies between them. A match of no bytes cuts too, unless it directly follows
- * another match. */
+/* Divides a text into its matches and what lies between them. */
 static enum od_status
 find_parts(const struct od_step *step, struct od_pretok_scratch *s, const char *text, size_t n, size_t *n_parts,
 	struct od_error *err)
 {
-	size_t at = 0, from = 0, start, end;
-	bool found = true, any = false;
-	enum od_status st = OD_OK;
+	struct walk w = { 0, 0, false };
+	size_t at = 0, start, end;
+	bool found = true;
+	enum od_status st;
 
-	*n_parts = 0;
-	while (st == OD_OK && from <= n) {
-		st = od_pattern_next(step->pattern, s->matcher, text, n, from, &found, &start, &end, err);
+	for (*n_parts = 0;; at = end) {
+		st = next_match(step, s->matcher, text, n, &w, &found, &start, &end, err);
 		if (st != OD_OK || !found)
 			break;
-		if (start < at)
-			start = at;
-		if (end <= start && any && start == at) {
-			from = at < n ? at + od_utf8_len((unsigned char)text[at]) : n + 1;
-			continue;
-		}
 		if (start > at)
 			st = add_part(s, n_parts, at, start - at, step->invert, err);
 		if (st == OD_OK)
 			st = add_part(s, n_parts, start, end - start, !step->invert, err);
-		at = from = end;
-		any = true;
+		if (st != OD_OK)
+			break;
 	}
-	if (st == OD_OK && at < n)
-		st = add_part(s, n_parts, at, n - at, step->invert, err);
-	return st;
+	return st == OD_OK && at < n ? add_part(s, n_parts, at, n - at, step->invert, err) : st;
 }
 
 /* Whether the parts i-1 and i belong to one piece. */
