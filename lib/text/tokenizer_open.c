@@ -50,6 +50,8 @@ od_tokenizer_open(struct od_tokenizer **out, const char *dir, struct od_error *e
 	od_buf_printf(&name, "%s/tokenizer.json", dir);
 	if (st == OD_OK)
 		st = od_tokenizer_parse(&t, json, n_json, config, n_config, od_buf_ok(&name) ? name.data : dir, err);
+	if (st != OD_OK && err && strncmp(err->msg, "tokenizer_config.json", 21) == 0)
+		od_error_prefix(err, "%s/", dir);
 	if (st == OD_OK && jinja) {
 		free(t->chat_template);
 		t->chat_template = jinja;
