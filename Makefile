@@ -30,7 +30,7 @@ CPPFLAGS += -Ilib -Itools -I. -Ikernels -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DO
 CFLAGS   ?= -O2 -g
 OPENMP   := $(if $(FUZZ),-Wno-unknown-pragmas,-fopenmp)
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. \
-             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -O1)
+             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -lcrypto) -ldnnl -lm
 ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 

@@ -146,29 +146,31 @@ find_word(const struct od_scratch *s, const char *text, size_t n, uint64_t hash)
 	}
 }
 
+/* Appends ids [at, at + n) of another list; a word of unknown characters may have none. */
 static enum od_status
-append_ids(struct od_ids *out, const int32_t *id, size_t n, struct od_error *err)
+append_ids(struct od_ids *out, const struct od_ids *from, size_t at, size_t n, struct od_error *err)
 {
+	if (!n)
+		return OD_OK;
 	if (!od_grow(&out->id, &out->cap, out->n + n, sizeof(*out->id)))
 		return od_fail_nomem(err, "token ids", (out->n + n) * sizeof(*out->id));
-	if (n)
-		memcpy(out->id + out->n, id, n * sizeof(*id));
+	memcpy(out->id + out->n, from->id + at, n * sizeof(*out->id));
 	out->n += n;
 	return OD_OK;
 }
 
 static enum od_status
-remember(struct od_scratch *s, const char *text, size_t n, uint64_t hash, const int32_t *id, size_t n_ids,
+remember(struct od_scratch *s, const char *text, size_t n, uint64_t hash, const struct od_ids *ids, size_t from,
 	struct od_error *err)
 {
-	size_t at = s->ids.n;
+	size_t at = s->ids.n, n_ids = ids->n - from;
 	enum od_status st;
 
 	if (s->n_words >= CACHE_WORDS || s->text.len + n > CACHE_BYTES) {
 		forget(s);
 		at = 0;
 	}
-	st = append_ids(&s->ids, id, n_ids, err);
+	st = append_ids(&s->ids, ids, from, n_ids, err);
 	if (st != OD_OK)
 		return st;
 	*find_word(s, text, n, hash) = (struct word){ hash, (uint32_t)s->text.len, (uint32_t)n, (uint32_t)at,
@@ -192,9 +194,9 @@ encode_word(const struct od_tokenizer *t, struct od_scratch *s, const char *text
 	hash = od_hash64(text, n, 1);
 	known = find_word(s, text, n, hash);
 	if (known->len)
-		return append_ids(out, s->ids.id + known->ids, known->n_ids, err);
+		return append_ids(out, &s->ids, known->ids, known->n_ids, err);
 	st = od_bpe_word(&t->bpe, &s->bpe, text, n, out, err);
-	return st == OD_OK ? remember(s, text, n, hash, out->id + from, out->n - from, err) : st;
+	return st == OD_OK ? remember(s, text, n, hash, out, from, err) : st;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------------- */

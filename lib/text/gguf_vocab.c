@@ -86,20 +86,24 @@ fill_tokens(struct od_gguf_vocab_store *s, const struct od_tokenizer *t, size_t 
 	}
 }
 
-static void
-fill_merges(struct od_gguf_vocab_store *s, const struct od_bpe *b)
+/* Merges as "left right", which a piece with a space in it would make ambiguous. */
+static enum od_status
+fill_merges(struct od_gguf_vocab_store *s, const struct od_bpe *b, struct od_error *err)
 {
 	for (size_t i = 0; i < b->n_merges; i++) {
 		size_t n, m;
 		const char *l = od_vocab_piece(&b->vocab, s->sorted[i].left, &n);
 		const char *r = od_vocab_piece(&b->vocab, s->sorted[i].right, &m);
 
+		if (memchr(l, ' ', n) || memchr(r, ' ', m))
+			return od_fail(err, OD_ESUPPORT, "merge %zu has a token with a space, which GGUF files cannot hold", i);
 		s->at[i] = s->text.len;
 		od_buf_append(&s->text, l, n);
 		od_buf_char(&s->text, ' ');
 		od_buf_append(&s->text, r, m);
 	}
 	s->at[b->n_merges] = s->text.len;
+	return od_buf_ok(&s->text) ? OD_OK : od_fail_nomem(err, "a GGUF vocabulary", s->text.len);
 }
 
 /* Pointers into the text, now that it does not move any more. */
@@ -161,16 +165,14 @@ od_gguf_vocab_of(struct od_gguf_vocab *out, struct od_gguf_vocab_store **store, 
 	st = od_alloc(&s, 1, sizeof(*s), "a GGUF vocabulary", err);
 	if (st == OD_OK)
 		st = allocate(s, n, b->n_merges, err);
+	if (st == OD_OK) {
+		sort_merges(s, b);
+		fill_tokens(s, t, n);
+		st = fill_merges(s, b, err);
+	}
 	if (st != OD_OK) {
 		od_gguf_vocab_release(s);
 		return st;
-	}
-	sort_merges(s, b);
-	fill_tokens(s, t, n);
-	fill_merges(s, b);
-	if (!od_buf_ok(&s->text)) {
-		od_gguf_vocab_release(s);
-		return od_fail_nomem(err, "a GGUF vocabulary", n);
 	}
 	settle(s, n, b->n_merges);
 	fill_scores(s, b, b->vocab.n_ids);
