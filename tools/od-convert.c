@@ -174,6 +174,8 @@ to_directory(const struct options *o, const char *in, const char *out, struct od
 		st = cv_open_gguf(&m, in, err);
 	if (st == OD_OK)
 		st = od_atomic_dir_begin(&d, out, err);
+	if (st == OD_OK)
+		st = cv_remove_on_signal(d.temp, err);
 	if (st == OD_OK && !m.weights && !m.gguf) {
 		unpacked = od_path_join(d.temp, ".input.gguf");
 		st = unpacked ? extract(in, unpacked, err) : od_fail_nomem(err, "a path", strlen(out));
@@ -208,6 +210,8 @@ to_gguf(const struct options *o, const char *in, const char *out, struct od_erro
 	st = cv_open_dir(&m, in, err);
 	if (st == OD_OK)
 		st = od_atomic_file_begin(&f, out, err);
+	if (st == OD_OK && f.temp)
+		st = cv_remove_on_signal(f.temp, err);
 	if (st == OD_OK)
 		st = cv_write_gguf(&m, f.out, (enum cv_dtype)o->dtype, err);
 	if (st == OD_OK)

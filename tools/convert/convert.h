@@ -3,10 +3,11 @@
  * An input of either kind becomes a struct cv_model: the text of config.json and a list of tensors under their Hugging
  * Face names, in Hugging Face's arrangement, read one at a time. Outputs are written from that alone.
  *
- *   from_dir.c    directory -> cv_model          to_dir.c    cv_model -> directory
+ *   model.c       directory -> cv_model          to_dir.c    cv_model -> directory
  *   from_gguf.c   GGUF -> cv_model               to_gguf.c   cv_model -> GGUF
  *   gguf_config.c GGUF metadata -> config.json   names.c     the names of tensors in both worlds
  *   gguf_text.c   tokenizer, both ways           rope.c      frequency scaling, both ways
+ *   signals.c     an interrupted conversion leaves nothing behind
  *
  * WHAT DIFFERS IN GGUF, as llama.cpp's converter writes it and its loader expects it:
  *   names        blk.0.attn_q.weight for model.layers.0.self_attn.q_proj.weight (names.c)
@@ -84,6 +85,9 @@ OD_MUST_CHECK enum od_status cv_write_dir(const struct cv_model *m, const char *
 	int64_t shard_bytes, struct od_error *err);
 OD_MUST_CHECK enum od_status cv_write_gguf(const struct cv_model *m, struct od_out *out, enum cv_dtype dtype,
 	struct od_error *err);
+
+/* From now on SIGINT, SIGTERM and SIGHUP remove 'path' (a file or a tree) before they end the program. Called once. */
+OD_MUST_CHECK enum od_status cv_remove_on_signal(const char *path, struct od_error *err);
 
 /* Names of one family. OD_EFORMAT never: a name without a counterpart stays as it is. */
 void cv_name_to_hf(enum od_family f, const char *gguf, struct od_buf *out);

@@ -98,6 +98,8 @@ write_tensor(struct writer *w, struct od_out *out, size_t i, struct od_error *er
 	}
 	if (st == OD_OK)
 		st = od_safetensors_write_tensor(out, o, err);
+	if (t->view)
+		od_safetensors_forget(w->m->weights, t->view);
 	w->done_bytes += (int64_t)bytes_of(t, o->dtype);
 	od_progress_update(w->progress, w->done_bytes, NULL);
 	return st;

@@ -204,6 +204,7 @@ write_tensor(struct writer *w, struct od_out *out, size_t i, struct od_error *er
 	if (!t)
 		return od_gguf_write_tensor(out, &w->table[i], w->divisors, err);
 	st = cv_read(t, w->values, err);
+	od_safetensors_forget(w->m->weights, t->view);
 	if (st != OD_OK)
 		return st;
 	for (int64_t k = 0; cv_name_is_plus_one(w->c.family, name) && k < t->n_elements; k++)

@@ -119,6 +119,24 @@ for name in new new.gguf; do
 	like "$err" "od-convert: cannot write .*File too large" "a full disk, $name: the message"
 	is "$(find "$T" -maxdepth 1 \( -name '*.tmp' -o -name new -o -name new.gguf \))" "" "a full disk, $name: nothing is left"
 done
+# Interrupted while it waits for more of a pipe: it dies of the signal and leaves nothing.
+for signal in INT TERM; do
+	mkfifo "$T/pipe"
+	(head -c 50000 "$T/m.gguf"; exec sleep 20) > "$T/pipe" &
+	writer=$!
+	# A shell's background job ignores INT unless told otherwise.
+	python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+		"$C" --quiet "$T/pipe" "$T/new" &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do [ -s "$T/new.tmp/.input.gguf" ] && break; sleep 0.05; done
+	kill -$signal $pid
+	rc=0
+	wait $pid || rc=$?
+	is $rc $((128 + $(kill -l $signal))) "SIG$signal: ends by it"
+	is "$(find "$T" -maxdepth 1 \( -name '*.tmp' -o -name new \))" "" "SIG$signal: nothing is left"
+	kill $writer 2> "$T/null"
+	rm "$T/pipe"
+done
 if [ "$(id -u)" != 0 ]; then
 	chmod 000 "$B/model.safetensors"
 	refused 1 "Permission denied" "an unreadable file" "$B" "$T/new"
