@@ -41,7 +41,7 @@ TOOLS    := $(sort $(patsubst tools/%.c,%,$(wildcard tools/od-*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/ops/test_*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/bench/bench_*.c tests/ops/bench_*.c)))
+BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/ops/bench_*.c)))
 SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*'))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
@@ -133,14 +133,13 @@ fuzz:
 lint-man:
 	@set -e; for p in $(sort $(wildcard man/*.[157])); do mandoc -T lint -W warning $$p; done; echo "manual: no warnings"
 
-# The kernels where there are benches of them; then tools on a model, MODEL=DIR, beside a PyTorch loop when PYTHON has it.
-MODEL ?= .cache/smollm2
 # Speed of each operation of the backend, a JSON line each.
-bench-ops: $(BUILD)/tests/ops/bench_ops
-	@$<
+bench-ops: $(BENCHES)
+	@set -e; for b in $(BENCHES); do $$b; done
 
-bench: all $(BENCHES)
-	@set -e; for b in $(BENCHES); do echo "== $$b" >&2; $$b; done
+# The tools on a model, MODEL=DIR, beside a PyTorch loop when PYTHON names an interpreter that has torch.
+MODEL ?= .cache/smollm2
+bench: all
 	@test -e $(MODEL)/config.json || { echo "bench: no model in $(MODEL); 'make demo' gets one" >&2; exit 2; }
 	@examples/bench/bench.py --bin "$(abspath $(BIN))" $(if $(PYTHON),--python $(PYTHON)) $(MODEL)
 
@@ -196,7 +195,7 @@ help:
 	@echo "make check-long    what takes hours"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
-	@echo "make bench         timings of kernels and tools"
+	@echo "make bench         speed of od-ref and od-train on a model; make bench-ops that of each operation"
 	@echo "make lint-man      check the manual pages"
 	@echo "make install       PREFIX=/usr/local DESTDIR=; make uninstall takes it back"
 	@echo "variables          CC CFLAGS SANITIZE CUDA=0 V=1, also from config.mk"
