@@ -241,6 +241,8 @@ run_window(struct run *r, struct od_error *err)
 		r->tokens += it->pair.n_prompt * (it->pair.n_rejected ? 2 : 1) + it->pair.n_chosen + it->pair.n_rejected;
 	}
 	r->pairs += r->window.n;
+	if (st == OD_OK && r->jsonl)
+		st = od_jsonl_writer_flush(r->jsonl, err);       /* the next window may take its time */
 	return st;
 }
 
