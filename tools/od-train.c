@@ -36,7 +36,7 @@ catch_signals(void)
 	sigaction(SIGTERM, &a, NULL);
 }
 
-/* ---- the run directory ---------------------------------------------------------------------------------------------- */
+/* ---- the run directory ----------------------------------------------------------------------------------------- */
 
 static bool
 has_file(const char *dir, const char *name)
@@ -158,7 +158,7 @@ claim_run_dir(struct train *t, bool *done, struct od_error *err)
 	return *done ? OD_OK : make_run_dir(t, err);
 }
 
-/* ---- the model -------------------------------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------------------------- */
 
 /* Configuration and layout: enough for the plan, and for refusing a bad directory before the input is read. */
 static enum od_status
@@ -189,7 +189,7 @@ load_model(struct train *t, const char *dir, struct od_error *err)
 	return st == OD_OK ? od_model_open(&t->model, dir, t->be, err) : st;
 }
 
-/* ---- the self-test ------------------------------------------------------------------------------------------------------ */
+/* ---- the self-test --------------------------------------------------------------------------------------------- */
 
 /* Differences that mean another text or model under the same hashes, or numbers that belong to other records. */
 static enum od_status
@@ -199,11 +199,12 @@ judge_identity(const struct train *t, const struct od_identity *id, struct od_er
 	bool same_numerics = strcmp(ref->numerics, t->be->numerics) == 0 && !t->spool.other_numerics;
 
 	if (!same_numerics)
-		od_warn("the reference was made with other numerics ('%s', here '%s'): log-probs differ by up to %.2g, which the "
-			"gate's first condition sees at the start", ref->numerics, t->be->numerics, id->max_diff);
+		od_warn("the reference was made with other numerics ('%s', here '%s'): log-probs differ by up to %.2g, "
+			"which the gate's first condition sees at the start", ref->numerics, t->be->numerics, id->max_diff);
 	else if (id->max_diff > OD_IDENTITY_TOLERANCE)
-		return od_fail(err, OD_EMISMATCH, "self-test: the start model is the reference by its hash, but its log-probs of pair "
-			"'%s' differ from the recorded ones by %.3g: the records' numbers belong to other texts", id->worst, id->max_diff);
+		return od_fail(err, OD_EMISMATCH, "self-test: the start model is the reference by its hash, but its log-probs "
+			"of pair '%s' differ from the recorded ones by %.3g: the records' numbers belong to other texts",
+			id->worst, id->max_diff);
 	od_note("self-test: policy = reference on %lld pairs (largest difference %.2g); start loss %.6g, expected %.6g",
 		(long long)id->pairs, id->max_diff, id->loss, id->expected);
 	return OD_OK;
@@ -221,7 +222,7 @@ self_test(struct train *t, struct od_error *err)
 	return st == OD_OK && id.pairs > 0 ? judge_identity(t, &id, err) : st;
 }
 
-/* ---- what the user sees --------------------------------------------------------------------------------------------------- */
+/* ---- what the user sees ---------------------------------------------------------------------------------------- */
 
 static void
 on_progress(void *ctx, const struct od_step_metrics *m, int64_t total)
@@ -253,7 +254,7 @@ on_warn(void *ctx, const char *message)
 	od_warn("%s", message);
 }
 
-/* ---- gradient only ---------------------------------------------------------------------------------------------------------- */
+/* ---- gradient only --------------------------------------------------------------------------------------------- */
 
 static enum od_status
 write_gradient(const struct train *t, struct od_error *err)
@@ -291,7 +292,7 @@ dump_gradient(struct train *t, struct od_error *err)
 	return st;
 }
 
-/* ---- the order of things ------------------------------------------------------------------------------------------------------ */
+/* ---- the order of things --------------------------------------------------------------------------------------- */
 
 /* Newest checkpoint: its directory (NULL: none) and state. */
 static enum od_status
@@ -321,8 +322,8 @@ same_start(const struct train *t, struct od_error *err)
 
 	if (was && strcmp(was, t->model.hash) == 0)
 		return OD_OK;
-	return od_fail(err, OD_EMISMATCH, "cannot resume '%s': the model in '%s' is not the one it was started from", t->dir,
-		t->o->model);
+	return od_fail(err, OD_EMISMATCH, "cannot resume '%s': the model in '%s' is not the one it was started from",
+		t->dir, t->o->model);
 }
 
 static enum od_status
@@ -400,7 +401,8 @@ train(struct train *t, struct od_error *err)
 			r->stopped_early ? " (stopped early: --patience)" : "");
 	if (st == OD_EINTERRUPT) {
 		err->sys = stop_signal;
-		snprintf(err->msg, sizeof err->msg, "interrupted after update %lld; --resume goes on", (long long)t->trainer.step);
+		snprintf(err->msg, sizeof err->msg, "interrupted after update %lld; --resume goes on",
+			(long long)t->trainer.step);
 	}
 	od_run_close(r);
 	return st;

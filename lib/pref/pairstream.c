@@ -37,7 +37,7 @@ static const struct {
 	[T_SCORED] = { "scored", OD_U8, 0 },         [T_ID] = { "id", OD_U8, 0 },
 };
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 struct od_pairstream_writer {
 	struct od_out *out;
@@ -189,7 +189,7 @@ od_pairstream_finish(struct od_pairstream_writer *w, int ok, struct od_error *er
 	return st == OD_OK ? closed : st;
 }
 
-/* ---- one image ---------------------------------------------------------------------------------------------------- */
+/* ---- one image ------------------------------------------------------------------------------------------------- */
 
 struct block {
 	int64_t n, first;                            /* pairs here; number of the first in the stream */
@@ -327,7 +327,8 @@ block_check(struct block *b, struct od_error *err)
 
 		b->token[i] = token;
 		if (len[0] < 0 || len[1] < 1 || len[2] < 0 || (int64_t)len[0] + len[1] + len[2] > b->total - token)
-			return od_fail(err, OD_EFORMAT, "pair %lld: lengths do not fit the tokens", (long long)(b->first + i));
+			return od_fail(err, OD_EFORMAT, "pair %lld: lengths do not fit the tokens",
+				(long long)(b->first + i));
 		if (!id_is_good(b, i))
 			return od_fail(err, OD_EFORMAT, "pair %lld: damaged id", (long long)(b->first + i));
 		if (!flags_are_good(b, i))
@@ -375,7 +376,7 @@ block_get(const struct block *b, int64_t i, int64_t ref_token, struct od_token_p
 	};
 }
 
-/* ---- the sequence of images: shared by the sequential and the random reader ---------------------------------------- */
+/* ---- the sequence of images: shared by the sequential and the random reader ------------------------------------ */
 
 struct scan {
 	struct od_in *in;
@@ -467,7 +468,7 @@ scan_next(struct scan *s, void **bytes, struct od_safetensors **image, struct od
 	return st;
 }
 
-/* ---- reading in order ---------------------------------------------------------------------------------------------- */
+/* ---- reading in order ------------------------------------------------------------------------------------------ */
 
 struct od_pairstream_reader {
 	struct scan scan;
@@ -543,7 +544,7 @@ od_pairstream_close(struct od_pairstream_reader *r)
 	free(r);
 }
 
-/* ---- random access ------------------------------------------------------------------------------------------------- */
+/* ---- random access --------------------------------------------------------------------------------------------- */
 
 struct od_pairfile {
 	char *map;

@@ -20,10 +20,11 @@
 
 static const char *const carried[] = {
 	"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"added_tokens.json", "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt", "tokenizer.model", NULL
+	"added_tokens.json", "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt",
+	"tokenizer.model", NULL
 };
 
-/* ---- the model directory -------------------------------------------------------------------------------------------- */
+/* ---- the model directory --------------------------------------------------------------------------------------- */
 
 /* Host memory that shows n device floats: the device's own where the host can read it, else a copy in *owned. */
 static enum od_status
@@ -94,7 +95,8 @@ read_json(const char *dir, const char *name, json_t **json, struct od_error *err
 {
 	char *path = od_path_join(dir, name), *text = NULL;
 	size_t len;
-	enum od_status st = path ? od_in_slurp(path, MAX_JSON, &text, &len, err) : od_fail_nomem(err, "a path", strlen(dir));
+	enum od_status st = path ? od_in_slurp(path, MAX_JSON, &text, &len, err)
+		: od_fail_nomem(err, "a path", strlen(dir));
 
 	if (st == OD_OK)
 		st = od_json_parse(text, len, path, json, err);
@@ -144,7 +146,7 @@ od_checkpoint_write_model(const struct od_model *m, const char *from, const char
 	return st == OD_OK ? write_weights(m, dir, err) : st;
 }
 
-/* ---- moments --------------------------------------------------------------------------------------------------------- */
+/* ---- moments --------------------------------------------------------------------------------------------------- */
 
 #define NAME_SIZE 128
 
@@ -248,7 +250,7 @@ od_checkpoint_load(struct od_trainer *t, const char *dir, const struct od_run_st
 	return st;
 }
 
-/* ---- state.json -------------------------------------------------------------------------------------------------------- */
+/* ---- state.json ------------------------------------------------------------------------------------------------ */
 
 static enum od_status
 hash_file(const char *dir, const char *name, char hex[OD_HASH_HEX], int64_t *bytes, struct od_error *err)
@@ -332,10 +334,11 @@ check_files(const char *dir, const json_t *files, struct od_error *err)
 		if (strchr(name, '/') || !hash)
 			return od_fail(err, OD_EFORMAT, "%s/state.json: damaged list of files", dir);
 		if (hash_file(dir, name, hex, &bytes, err) != OD_OK)
-			return od_fail(err, OD_EFORMAT, "%s/%s: the checkpoint is damaged: a file it lists is not there", dir, name);
+			return od_fail(err, OD_EFORMAT, "%s/%s: the checkpoint is damaged: a file it lists is not there", dir,
+				name);
 		if (bytes != json_integer_value(json_object_get(want, "bytes")) || strcmp(hash, hex) != 0)
-			return od_fail(err, OD_EFORMAT, "%s/%s: the checkpoint is damaged: the file is not the one that was written",
-				dir, name);
+			return od_fail(err, OD_EFORMAT, "%s/%s: the checkpoint is damaged: the file is not the one that was "
+				"written", dir, name);
 	}
 	return OD_OK;
 }
@@ -366,7 +369,8 @@ od_checkpoint_open(const char *dir, struct od_run_state *state, struct od_error 
 	}
 	state->best_loss = json_number_value(json_object_get(json, "best_loss"));
 	files = json_object_get(json, "files");
-	if (st == OD_OK && (!json_object_get(files, "model.safetensors") || !json_object_get(files, "optimizer.safetensors")))
+	if (st == OD_OK && (!json_object_get(files, "model.safetensors") ||
+	    !json_object_get(files, "optimizer.safetensors")))
 		st = od_fail(err, OD_EFORMAT, "%s/state.json: damaged list of files", dir);
 	if (st == OD_OK)
 		st = check_files(dir, files, err);

@@ -90,8 +90,8 @@ od_metrics_step(struct od_buf *b, const struct od_step_metrics *m)
 void
 od_metrics_eval(struct od_buf *b, int64_t step, const struct od_tally *t, double seconds)
 {
-	od_buf_printf(b, "{\"step\":%lld,\"eval\":{\"pairs\":%lld,\"tokens\":%lld,\"scored_tokens\":%lld", (long long)step,
-		(long long)t->pairs, (long long)t->tokens, (long long)t->scored_tokens);
+	od_buf_printf(b, "{\"step\":%lld,\"eval\":{\"pairs\":%lld,\"tokens\":%lld,\"scored_tokens\":%lld",
+		(long long)step, (long long)t->pairs, (long long)t->tokens, (long long)t->scored_tokens);
 	put_tally(b, t);
 	od_buf_str(b, "},\"time\":{\"seconds\":");
 	od_buf_json_double(b, seconds);

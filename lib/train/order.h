@@ -29,8 +29,8 @@ struct od_order {
 };
 
 /* Measures every pair once. */
-OD_MUST_CHECK enum od_status od_order_open(struct od_order *o, const struct od_pairfile *pairs, int64_t batch, uint64_t seed,
-	bool shuffle, struct od_error *err);
+OD_MUST_CHECK enum od_status od_order_open(struct od_order *o, const struct od_pairfile *pairs, int64_t batch,
+	uint64_t seed, bool shuffle, struct od_error *err);
 
 /* The pairs of update t: points *index at *n numbers of pairs, valid until the next call. */
 void od_order_batch(struct od_order *o, int64_t t, const int64_t **index, int64_t *n);

@@ -74,7 +74,7 @@ append(struct od_run *r, struct od_log *log, const struct od_buf *b, struct od_e
 	return st;
 }
 
-/* ---- checkpoints --------------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------------------------- */
 
 static enum od_status
 remove_step(const struct od_run_options *opt, int64_t step, struct od_error *err)
@@ -135,7 +135,7 @@ save_is_due(const struct od_run *r)
 	return now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
 }
 
-/* ---- held-out pairs -------------------------------------------------------------------------------------------------------- */
+/* ---- held-out pairs -------------------------------------------------------------------------------------------- */
 
 static bool
 eval_is_due(const struct od_run *r)
@@ -188,7 +188,7 @@ evaluate(struct od_run *r, struct od_error *err)
 	return st;
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 /* One update and its lines in the logs. Lines are written after the weights changed: an update that was interrupted
  * leaves none. */
@@ -247,7 +247,7 @@ od_run_train(struct od_run *r, struct od_error *err)
 	return st;
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 write_about(const char *dir, const json_t *about, struct od_error *err)

@@ -30,8 +30,8 @@ struct od_run_options {
 	int64_t save_every;                        /* updates between checkpoints; 0: by the clock */
 	double save_seconds;                       /* with save_every 0 */
 	int64_t keep;                              /* newest checkpoints to keep */
-	bool keep_best;                            /* keep that of the lowest held-out loss too, and make it the result */
-	int64_t patience;                          /* stop after so many evaluations without a new lowest loss; 0: never */
+	bool keep_best;                            /* keep that of the lowest held-out loss too; it is the result */
+	int64_t patience;                          /* stop after so many evaluations without a new low; 0: never */
 	double peak_flops;                         /* of the machine, for MFU; 0: unknown */
 	bool force;                                /* an existing OUT is replaced */
 };

@@ -16,7 +16,7 @@ struct sink {
 	struct od_pairstream_writer *writer;
 };
 
-/* ---- the reference ---------------------------------------------------------------------------------------------------- */
+/* ---- the reference --------------------------------------------------------------------------------------------- */
 
 /* What a record says about its reference, checked against the rules here and the records before. */
 static enum od_status
@@ -30,22 +30,24 @@ take_ref(struct od_spool *s, const struct od_ref_info *ref, struct od_error *err
 		s->ref = *ref;
 	s->has_ref = true;
 	if (strcmp(ref->model, s->ref.model) != 0)
-		return od_fail(err, OD_EMISMATCH, "the reference is another model than that of the records before ('ref.model')");
+		return od_fail(err, OD_EMISMATCH, "the reference is another model than that of the records before "
+			"('ref.model')");
 	if (strcmp(ref->tokenizer, s->ref.tokenizer) != 0)
-		return od_fail(err, OD_EMISMATCH, "the reference was made with another tokenizer than that of the records before");
+		return od_fail(err, OD_EMISMATCH, "the reference was made with another tokenizer than that of the records "
+			"before");
 	s->other_numerics |= strcmp(ref->numerics, s->ref.numerics) != 0;
 	return OD_OK;
 }
 
-/* ---- one pair ----------------------------------------------------------------------------------------------------------- */
+/* ---- one pair -------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 check_ids(const struct od_spool *s, const int32_t *ids, int64_t n, struct od_error *err)
 {
 	for (int64_t i = 0; i < n; i++)
 		if (ids[i] < 0 || ids[i] >= s->vocab_size)
-			return od_fail(err, OD_EFORMAT, "token id %d is outside the model's vocabulary of %lld", (int)ids[i],
-				(long long)s->vocab_size);
+			return od_fail(err, OD_EFORMAT, "token id %d is outside the model's vocabulary of %lld",
+				(int)ids[i], (long long)s->vocab_size);
 	return OD_OK;
 }
 
@@ -76,7 +78,7 @@ put(struct od_spool *s, struct sink *out, struct od_token_pair *p, int64_t index
 	return OD_OK;
 }
 
-/* ---- JSONL --------------------------------------------------------------------------------------------------------------- */
+/* ---- JSONL ----------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 check_fields(const struct od_spool *s, const struct od_pair *p, struct od_error *err)
@@ -95,8 +97,8 @@ check_count(const char *field, double theirs, int32_t ours, struct od_error *err
 {
 	if (isnan(theirs) || theirs == ours)
 		return OD_OK;
-	return od_fail(err, OD_EMISMATCH, "field '%s' is %g, but this model's tokens to score are %d: the reference was made "
-		"with another tokenizer or other rules", field, theirs, (int)ours);
+	return od_fail(err, OD_EMISMATCH, "field '%s' is %g, but this model's tokens to score are %d: the reference was "
+		"made with another tokenizer or other rules", field, theirs, (int)ours);
 }
 
 /* A reference counts tokens; when its count is not ours, its sums are of something else. */
@@ -174,7 +176,7 @@ read_jsonl(struct od_spool *s, struct od_jsonl *in, struct sink *out, struct od_
 	return st == OD_EOF ? OD_OK : st;
 }
 
-/* ---- tensor streams ------------------------------------------------------------------------------------------------------- */
+/* ---- tensor streams -------------------------------------------------------------------------------------------- */
 
 static enum od_status
 check_numbers(const struct od_spool *s, const struct od_token_pair *p, struct od_error *err)
@@ -240,7 +242,7 @@ read_tensors(struct od_spool *s, struct od_in *in, struct sink *out, struct od_e
 	return st == OD_EOF ? OD_OK : st;
 }
 
-/* ---- which of the two ------------------------------------------------------------------------------------------------------ */
+/* ---- which of the two ------------------------------------------------------------------------------------------ */
 
 /* A safetensors image begins with the 64-bit length of a header that begins with '{'; a line of JSON cannot. */
 static enum od_status

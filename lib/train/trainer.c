@@ -17,7 +17,7 @@ od_train_schedule(const struct od_train_settings *set, const struct od_order *or
 	return s;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 alloc_vector(struct od_trainer *t, float **v, const char *what, struct od_error *err)
@@ -94,7 +94,7 @@ od_trainer_close(struct od_trainer *t)
 	memset(t, 0, sizeof *t);
 }
 
-/* ---- the gradient of a global batch -------------------------------------------------------------------------------- */
+/* ---- the gradient of a global batch ---------------------------------------------------------------------------- */
 
 static enum od_status
 fill_micro(struct od_trainer *t, const int64_t *index, int64_t n, struct od_error *err)
@@ -153,8 +153,8 @@ eval_pairs(struct od_trainer *t, const int64_t *index, int64_t n, const struct b
 		q = od_quantities(&p, t->sums[seq], p.n_rejected ? t->sums[seq + 1] : NAN);
 		l = od_objective_eval(&t->set.objective, &q);
 		if (!isfinite(l.loss) || !isfinite(l.dlogp_chosen) || (p.n_rejected && !isfinite(l.dlogp_rejected)))
-			return od_fail(err, OD_ENUMERIC, "update %lld: the loss of pair '%s' is not finite (log-probs %g, %g)",
-				(long long)t->step + 1, p.id, q.logp_chosen, q.logp_rejected);
+			return od_fail(err, OD_ENUMERIC, "update %lld: the loss of pair '%s' is not finite (log-probs %g, "
+				"%g)", (long long)t->step + 1, p.id, q.logp_chosen, q.logp_rejected);
 		t->seq_coef[seq++] = share * l.dlogp_chosen;
 		if (p.n_rejected)
 			t->seq_coef[seq++] = share * l.dlogp_rejected;
@@ -201,7 +201,8 @@ scored_tokens(const struct od_order *o, const int64_t *index, int64_t n)
 }
 
 enum od_status
-od_trainer_gradient(struct od_trainer *t, struct od_step_metrics *metrics, struct od_buf *telemetry, struct od_error *err)
+od_trainer_gradient(struct od_trainer *t, struct od_step_metrics *metrics, struct od_buf *telemetry,
+	struct od_error *err)
 {
 	struct batch_sums g = { .metrics = metrics, .telemetry = telemetry };
 	const int64_t *index;
@@ -223,7 +224,7 @@ od_trainer_gradient(struct od_trainer *t, struct od_step_metrics *metrics, struc
 	return st;
 }
 
-/* ---- the update ----------------------------------------------------------------------------------------------------- */
+/* ---- the update ------------------------------------------------------------------------------------------------ */
 
 static double
 gradient_norm(const struct od_trainer *t)
@@ -283,7 +284,7 @@ od_trainer_update(struct od_trainer *t, struct od_step_metrics *metrics, struct 
 	return OD_OK;
 }
 
-/* ---- held-out pairs -------------------------------------------------------------------------------------------------- */
+/* ---- held-out pairs -------------------------------------------------------------------------------------------- */
 
 #define EVAL_WINDOW 256
 
@@ -297,8 +298,8 @@ tally_window(const struct od_trainer *t, const struct od_token_pair *pairs, cons
 		struct od_pair_loss l = od_objective_eval(&t->set.objective, &q);
 
 		if (!isfinite(l.loss))
-			return od_fail(err, OD_ENUMERIC, "after update %lld: the loss of held-out pair '%s' is not finite (log-probs %g, "
-				"%g)", (long long)t->step, p->id, q.logp_chosen, q.logp_rejected);
+			return od_fail(err, OD_ENUMERIC, "after update %lld: the loss of held-out pair '%s' is not finite "
+				"(log-probs %g, %g)", (long long)t->step, p->id, q.logp_chosen, q.logp_rejected);
 		od_tally_add(tally, &q, &l, share_of(t, p, total, scored));
 		tally->tokens += p->n_prompt * (p->n_rejected ? 2 : 1) + p->n_chosen + p->n_rejected;
 	}

@@ -72,7 +72,8 @@ OD_MUST_CHECK enum od_status od_trainer_gradient(struct od_trainer *t, struct od
 
 /* Norm, clip, AdamW: makes the update and counts it. OD_ENUMERIC (nothing changed) when the norm is not finite, with
  * the pair to blame where one can be found. */
-OD_MUST_CHECK enum od_status od_trainer_update(struct od_trainer *t, struct od_step_metrics *metrics, struct od_error *err);
+OD_MUST_CHECK enum od_status od_trainer_update(struct od_trainer *t, struct od_step_metrics *metrics,
+	struct od_error *err);
 
 /* Loss and the rest over all pairs of a file under the present weights. */
 OD_MUST_CHECK enum od_status od_trainer_evaluate(struct od_trainer *t, const struct od_pairfile *pairs,

@@ -27,12 +27,12 @@ settings_json(const struct train_options *o)
 {
 	const struct od_train_settings *s = &o->set;
 	json_t *json = objective_json(&s->objective);
-	json_t *more = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:b,"
-		" s:I}", "sft-norm", s->sft_token_mean ? "token" : "sequence", "lr", s->lr, "beta1", s->beta1,
+	json_t *more = json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I,"
+		" s:b, s:I}", "sft-norm", s->sft_token_mean ? "token" : "sequence", "lr", s->lr, "beta1", s->beta1,
 		"beta2", s->beta2, "adam-eps", s->eps, "weight-decay", s->weight_decay, "clip", s->clip,
 		"schedule", od_decay_names[s->decay], "warmup-ratio", s->warmup_ratio,
-		"warmup-steps", (json_int_t)s->warmup_steps, "batch", (json_int_t)s->batch, "epochs", (json_int_t)s->epochs,
-		"steps", (json_int_t)s->steps, "micro-tokens", (json_int_t)s->micro_tokens, "seed", (json_int_t)s->seed,
+		"warmup-steps", (json_int_t)s->warmup_steps, "batch", (json_int_t)s->batch,
+		"epochs", (json_int_t)s->epochs, "steps", (json_int_t)s->steps, "micro-tokens", (json_int_t)s->micro_tokens, "seed", (json_int_t)s->seed,
 		"shuffle", s->shuffle, "eval-every", (json_int_t)o->run.eval_every, "keep-best", o->run.keep_best,
 		"patience", (json_int_t)o->run.patience);
 
@@ -93,7 +93,8 @@ static json_t *
 data_json(const struct od_spool *s, json_t *files, const char *hash)
 {
 	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:s}", "files", files, "pairs", (json_int_t)s->pairs,
-		"left_out", dropped_json(s), "cut", (json_int_t)s->cut, "skipped", (json_int_t)s->skipped, "sha256", hash);
+		"left_out", dropped_json(s), "cut", (json_int_t)s->cut, "skipped", (json_int_t)s->skipped,
+		"sha256", hash);
 }
 
 enum od_status
@@ -114,7 +115,8 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 		"model", "path", t->o->model, "hash", t->model.hash,
 		"tokenizer", t->start.tokenizer ? od_tokenizer_hash(t->start.tokenizer) : "", "rules", rules,
 		"data", data_json(&t->spool, strings_json(t->files, t->n_files), hash),
-		"reference", "model", ref->model, "tokenizer", ref->tokenizer, "rules", ref->rules, "numerics", ref->numerics,
+		"reference", "model", ref->model, "tokenizer", ref->tokenizer, "rules", ref->rules,
+		"numerics", ref->numerics,
 		"settings", settings_json(t->o), "schedule", "updates", (json_int_t)t->trainer.schedule.total,
 		"warmup", (json_int_t)t->trainer.schedule.warmup, "machine", "threads", (json_int_t)omp_get_max_threads(),
 		"numerics", t->be->numerics);
@@ -141,7 +143,7 @@ train_write_about(const struct train *t, struct od_error *err)
 	return st;
 }
 
-/* ---- resume ------------------------------------------------------------------------------------------------------------ */
+/* ---- resume ---------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 same_settings(const json_t *theirs, const struct train_options *o, struct od_error *err)
@@ -175,7 +177,8 @@ same_spool(const struct train *t, const char *name, const char *section, struct 
 	enum od_status st = hash_spool(t, name, have, err);
 
 	if (st == OD_OK && (!want || strcmp(want, have) != 0))
-		st = od_fail(err, OD_EFORMAT, "%s/%s: the spooled pairs are damaged: not the file that was written", t->dir, name);
+		st = od_fail(err, OD_EFORMAT, "%s/%s: the spooled pairs are damaged: not the file that was written", t->dir,
+			name);
 	return st;
 }
 

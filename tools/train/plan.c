@@ -86,7 +86,8 @@ train_print_plan(const struct train *t, const struct train_plan *p)
 		(long long)p->flat_tokens, (long long)p->scored_tokens);
 	printf("updates            %lld of up to %lld pairs, %lld to warm up, %s from %g\n", (long long)p->schedule.total,
 		(long long)s->batch, (long long)p->schedule.warmup, od_decay_names[s->decay], s->lr);
-	printf("micro-batches      %lld in all, up to %lld tokens\n", (long long)p->micro.count, (long long)p->micro.tokens);
+	printf("micro-batches      %lld in all, up to %lld tokens\n", (long long)p->micro.count,
+		(long long)p->micro.tokens);
 	printf("memory\n");
 	print_bytes("weights", p->weights);
 	print_bytes("gradients", p->gradients);
@@ -138,8 +139,11 @@ train_available_memory(void)
 	double cache = kernel_number("/sys/fs/cgroup/memory.stat", "inactive_file ", 1);
 	struct rlimit address;
 
-	if (limit > 0 && used >= 0)
-		most = smaller(most, limit - used + (cache > 0 ? cache : 0) > 0 ? limit - used + (cache > 0 ? cache : 0) : 0);
+	if (limit > 0 && used >= 0) {
+		double left = limit - used + (cache > 0 ? cache : 0);
+
+		most = smaller(most, left > 0 ? left : 0);
+	}
 	if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY) {
 		double mine = kernel_number("/proc/self/status", "VmSize:", 1024);
 

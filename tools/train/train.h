@@ -68,12 +68,12 @@ struct train {
 	struct od_progress *progress;
 };
 
-/* ---- data.c ---- */
+/* ---- data.c ---------------------------------------------------------------------------------------------------- */
 OD_MUST_CHECK enum od_status train_read_data(struct train *t, struct od_error *err);       /* input -> spool files */
 OD_MUST_CHECK enum od_status train_open_data(struct train *t, struct od_error *err);       /* spool files -> pairs */
 void train_report_data(const struct od_spool *s, const struct od_objective *o, const char *what);
 
-/* ---- plan.c ---- */
+/* ---- plan.c ---------------------------------------------------------------------------------------------------- */
 struct train_plan {
 	struct od_schedule schedule;
 	struct od_micro_peak micro;
@@ -88,7 +88,7 @@ void train_print_plan(const struct train *t, const struct train_plan *p);
 OD_MUST_CHECK enum od_status train_check_memory(double peak, const char *micro_hint, struct od_error *err);
 double train_available_memory(void);
 
-/* ---- about.c ---- */
+/* ---- about.c --------------------------------------------------------------------------------------------------- */
 OD_MUST_CHECK enum od_status train_describe(struct train *t, json_t **about, struct od_error *err);
 OD_MUST_CHECK enum od_status train_write_about(const struct train *t, struct od_error *err);
 OD_MUST_CHECK enum od_status train_read_about(struct train *t, struct od_error *err);      /* for --resume */
