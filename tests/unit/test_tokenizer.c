@@ -90,7 +90,7 @@ naive_encode(const struct naive *r, int32_t *id, size_t n)
 static void
 random_bpe(struct od_bpe *b, struct naive *r, struct od_rng *rng)
 {
-	char piece[64][64];
+	char piece[64][64], joined[64];
 	int32_t order[64], left[64], right[64];
 
 	od_bpe_init(b);
@@ -101,7 +101,8 @@ random_bpe(struct od_bpe *b, struct naive *r, struct od_rng *rng)
 		} else do {
 			left[i] = (int32_t)od_rng_below(rng, (uint64_t)i);
 			right[i] = (int32_t)od_rng_below(rng, (uint64_t)i);
-			snprintf(piece[i], sizeof(piece[i]), "%.20s%.20s", piece[left[i]], piece[right[i]]);
+			snprintf(joined, sizeof(joined), "%s%s", piece[left[i]], piece[right[i]]);
+			memcpy(piece[i], joined, sizeof(joined));
 		} while (strlen(piece[i]) > 20 || od_vocab_find(&b->vocab, piece[i], strlen(piece[i])) >= 0);
 		assert_int_equal(od_vocab_add(&b->vocab, i, piece[i], strlen(piece[i]), NULL), OD_OK);
 		order[i] = i;
