@@ -115,12 +115,104 @@ is_ascii(const char *s, size_t n)
 	return true;
 }
 
+/* ---- normal forms ------------------------------------------------------------------------------------------------------ */
+
+/* The marks of three Tibetan letters that are no marks themselves, so that they sort with their neighbours. */
+static const struct {
+	uint32_t letter, mark[2];
+} split_marks[] = { { 0xf73, { 0xf71, 0xf72 } }, { 0xf75, { 0xf71, 0xf74 } }, { 0xf81, { 0xf71, 0xf80 } } };
+
+/* 0: a character that nothing moves past; otherwise its place in the order of marks. */
+static int
+mark_class(uint32_t cp)
+{
+	return utf8proc_get_property((utf8proc_int32_t)cp)->combining_class;
+}
+
+static int
+split_mark(uint32_t cp)
+{
+	for (int i = 0; i < 3; i++) {
+		if (split_marks[i].letter == cp)
+			return i;
+	}
+	return -1;
+}
+
+/* The end of the run of marks at s, and how many there are. */
+static size_t
+mark_run(const char *s, size_t n, size_t *count)
+{
+	size_t i = 0, k;
+	uint32_t cp;
+
+	for (*count = 0; (k = od_utf8_decode(s + i, n - i, &cp)) && (mark_class(cp) || split_mark(cp) >= 0); i += k)
+		++*count;
+	return i;
+}
+
+static void
+put_if(struct od_buf *out, uint32_t cp, int class)
+{
+	char s[4];
+
+	if (mark_class(cp) == class)
+		od_buf_append(out, s, od_utf8_encode(cp, s));
+}
+
+static void
+sort_marks(const char *s, size_t n, struct od_buf *out)
+{
+	for (int class = 1; class < 255; class++) {
+		uint32_t cp = 0;
+
+		for (size_t i = 0; i < n; i += od_utf8_decode(s + i, n - i, &cp)) {
+			int split;
+
+			od_utf8_decode(s + i, n - i, &cp);
+			split = split_mark(cp);
+			if (split < 0) {
+				put_if(out, cp, class);
+				continue;
+			}
+			put_if(out, split_marks[split].mark[0], class);
+			put_if(out, split_marks[split].mark[1], class);
+		}
+	}
+}
+
+/* The library orders marks by exchanging neighbours, quadratic in the length of a run; an endless run is only ever
+ * hostile, and it gets the same text with the marks in order. */
+static bool
+order_long_runs(const char *s, size_t n, struct od_buf *out)
+{
+	size_t at = 0, count;
+	bool any = false;
+
+	for (size_t i = 0; i < n;) {
+		size_t len = (unsigned char)s[i] < 0x80 ? 0 : mark_run(s + i, n - i, &count);
+
+		if (len && count > 64) {
+			od_buf_append(out, s + at, i - at);
+			sort_marks(s + i, len, out);
+			at = i + len;
+			any = true;
+		}
+		i += len ? len : od_utf8_len((unsigned char)s[i]);
+	}
+	if (any)
+		od_buf_append(out, s + at, n - at);
+	return any;
+}
+
 enum od_status
 od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_buf *out, struct od_error *err)
 {
 	int options = UTF8PROC_STABLE | (form == OD_NFC || form == OD_NFKC ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+	struct od_buf ordered = OD_BUF_INIT;
 	utf8proc_uint8_t *text = NULL;
 	utf8proc_ssize_t len;
+	bool moved;
 
 	if (is_ascii(s, n)) {
 		od_buf_append(out, s, n);
@@ -128,7 +220,10 @@ od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_b
 	}
 	if (form == OD_NFKC || form == OD_NFKD)
 		options |= UTF8PROC_COMPAT;
-	len = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &text, (utf8proc_option_t)options);
+	moved = order_long_runs(s, n, &ordered);
+	len = !od_buf_ok(&ordered) ? UTF8PROC_ERROR_NOMEM : utf8proc_map((const utf8proc_uint8_t *)(moved ? ordered.data : s),
+		(utf8proc_ssize_t)(moved ? ordered.len : n), &text, (utf8proc_option_t)options);
+	od_buf_release(&ordered);
 	if (len == UTF8PROC_ERROR_NOMEM)
 		return od_fail_nomem(err, "normalised text", n);
 	if (len < 0)

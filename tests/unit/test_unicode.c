@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include <time.h>
 
 #include "text/unicode.h"
 
@@ -102,6 +103,65 @@ checks_texts(void **state)
 	assert_int_equal(od_utf8_check("\xf8\x88\x80\x80\x80", 5), 0);
 }
 
+/* A run of marks in the order of their classes, by definition: the fully decomposed marks, sorted and stable. */
+static void
+sort_by_definition(const uint32_t *marks, size_t n, struct od_buf *out)
+{
+	static const struct {
+		uint32_t cp;
+		int class;
+	} table[] = { { 0xf71, 129 }, { 0xf72, 130 }, { 0xf80, 130 }, { 0x327, 202 }, { 0x316, 220 }, { 0x301, 230 },
+		{ 0x308, 230 }, { 0x345, 240 } };
+
+	for (int class = 1; class < 255; class++) {
+		for (size_t i = 0; i < n; i++) {
+			for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
+				char s[4];
+
+				if (table[k].class == class && table[k].cp == marks[i])
+					od_buf_append(out, s, od_utf8_encode(marks[i], s));
+			}
+		}
+	}
+}
+
+/* A hostile run: 60,000 marks in no order, some of them composed. In time, and in the right order. */
+static void
+orders_long_runs_of_marks(void **state)
+{
+	static const struct {
+		uint32_t cp, parts[2];
+	} marks[] = { { 0x301, { 0x301, 0 } }, { 0x316, { 0x316, 0 } }, { 0x344, { 0x308, 0x301 } }, { 0xf73, { 0xf71, 0xf72 } },
+		{ 0x345, { 0x345, 0 } }, { 0xf81, { 0xf71, 0xf80 } }, { 0x327, { 0x327, 0 } } };
+	static uint32_t parts[120000];
+	struct od_buf text = OD_BUF_INIT, got = OD_BUF_INIT, want = OD_BUF_INIT;
+	size_t n = 0;
+	clock_t start = clock();
+
+	(void)state;
+	od_buf_char(&text, 'e');
+	for (uint32_t i = 0; i < 60000; i++) {
+		size_t k = (i * i + i / 7) % 7;
+		char s[4];
+
+		od_buf_append(&text, s, od_utf8_encode(marks[k].cp, s));
+		parts[n++] = marks[k].parts[0];
+		if (marks[k].parts[1])
+			parts[n++] = marks[k].parts[1];
+	}
+	od_buf_str(&text, "x\xcc\x81");
+	od_buf_char(&want, 'e');
+	sort_by_definition(parts, n, &want);
+	od_buf_str(&want, "x\xcc\x81");
+	assert_int_equal(od_utf8_normalize(OD_NFD, text.data, text.len, &got, NULL), OD_OK);
+	assert_int_equal(got.len, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
+	assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 20);
+	od_buf_release(&text);
+	od_buf_release(&got);
+	od_buf_release(&want);
+}
+
 int
 main(void)
 {
@@ -111,6 +171,7 @@ main(void)
 		cmocka_unit_test(strips),
 		cmocka_unit_test(letters_stand_for_bytes),
 		cmocka_unit_test(checks_texts),
+		cmocka_unit_test(orders_long_runs_of_marks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
