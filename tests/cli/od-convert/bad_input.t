@@ -128,7 +128,7 @@ for signal in INT TERM; do
 	python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
 		"$C" --quiet "$T/pipe" "$T/new" &
 	pid=$!
-	for ((i = 0; i < 100; i++)); do [ -s "$T/new.tmp/.input.gguf" ] && break; sleep 0.05; done
+	for ((i = 0; i < 100; i++)); do [ -e "$T/new.tmp/.input.gguf" ] && break; sleep 0.05; done
 	kill -$signal $pid
 	rc=0
 	wait $pid || rc=$?
