@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-/* ---- paths --------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 bool
 od_path_exists(const char *path)
@@ -101,7 +101,7 @@ lock_temp(int fd, const char *temp, const char *target, bool *stale, struct od_e
 	return OD_OK;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 open_temp_file(struct od_atomic_file *f, struct od_error *err)
@@ -246,7 +246,7 @@ od_copy_file(const char *from, const char *to, struct od_error *err)
 	return st;
 }
 
-/* ---- directories --------------------------------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------------------------------- */
 
 static int
 remove_entry(const char *path, const struct stat *sb, int type, struct FTW *at)

@@ -25,7 +25,8 @@ struct od_atomic_file {
 OD_MUST_CHECK enum od_status od_atomic_file_begin(struct od_atomic_file *f, const char *path, struct od_error *err);
 /* Closes out, then renames over an existing target. */
 OD_MUST_CHECK enum od_status od_atomic_file_commit(struct od_atomic_file *f, struct od_error *err);
-void od_atomic_file_release(struct od_atomic_file *f);      /* after a commit frees only; removes the temporary otherwise */
+/* Frees; without a commit before, removes the temporary. */
+void od_atomic_file_release(struct od_atomic_file *f);
 
 /* Writes n bytes to path atomically. */
 OD_MUST_CHECK enum od_status od_atomic_write(const char *path, const void *bytes, size_t n, struct od_error *err);
@@ -41,7 +42,8 @@ OD_MUST_CHECK enum od_status od_atomic_dir_begin(struct od_atomic_dir *d, const 
 /* fsyncs every file in temp, then renames. An existing target is OD_EEXIST; with 'replace' it changes places with the
  * new directory in one step (where the file system can) and is removed afterwards. */
 OD_MUST_CHECK enum od_status od_atomic_dir_commit(struct od_atomic_dir *d, bool replace, struct od_error *err);
-void od_atomic_dir_release(struct od_atomic_dir *d);        /* after a commit frees only; removes the temporary otherwise */
+/* Frees; without a commit before, removes the temporary. */
+void od_atomic_dir_release(struct od_atomic_dir *d);
 
 OD_MUST_CHECK enum od_status od_remove_tree(const char *path, struct od_error *err);   /* a missing path is fine */
 OD_MUST_CHECK enum od_status od_make_dir(const char *path, struct od_error *err);      /* existing is fine */

@@ -32,7 +32,7 @@ struct od_gguf {
 	size_t n_tensors;
 };
 
-/* ---- cursor -------------------------------------------------------------------------------------------------------- */
+/* ---- cursor ------------------------------------------------------------------------------------------------------ */
 
 struct cursor {
 	const unsigned char *p, *start, *end;
@@ -56,7 +56,8 @@ truncated(struct cursor *c, const char *what)
 static enum od_status
 malformed(struct cursor *c, const char *what)
 {
-	return od_fail(c->err, OD_EFORMAT, "cannot read '%s': byte %zu: %s", c->file, (size_t)(c->p - c->start), what);
+	return od_fail(c->err, OD_EFORMAT,
+		"cannot read '%s': byte %zu: %s", c->file, (size_t)(c->p - c->start), what);
 }
 
 static enum od_status
@@ -94,7 +95,7 @@ get_string(struct cursor *c, struct od_gguf_string *s, const char *what)
 	return OD_OK;
 }
 
-/* ---- metadata: parsing --------------------------------------------------------------------------------------------- */
+/* ---- metadata: parsing ------------------------------------------------------------------------------------------- */
 
 static const unsigned char value_bytes[OD_GGUF_N_VALUES] = {
 	[OD_GGUF_U8] = 1,  [OD_GGUF_I8] = 1,  [OD_GGUF_U16] = 2,  [OD_GGUF_I16] = 2, [OD_GGUF_U32] = 4, [OD_GGUF_I32] = 4,
@@ -203,7 +204,7 @@ parse_metadata(struct od_gguf *g, struct cursor *c, uint64_t n)
 	return OD_OK;
 }
 
-/* ---- tensors: parsing ---------------------------------------------------------------------------------------------- */
+/* ---- tensors: parsing -------------------------------------------------------------------------------------------- */
 
 static enum od_status
 bad_tensor(struct cursor *c, const char *name, enum od_status status, const char *reason)
@@ -252,7 +253,8 @@ parse_type(struct cursor *c, struct od_gguf_tensor *t)
 	if (type >= HIGHEST_KNOWN)
 		return bad_tensor(c, t->name, OD_EFORMAT, "unknown type");
 	if (!od_ggml_block(t->type, &elements, &bytes))
-		return od_fail(c->err, OD_ESUPPORT, "cannot read '%s': tensor '%s': its type %u is not among those read here "
+		return od_fail(c->err, OD_ESUPPORT,
+			"cannot read '%s': tensor '%s': its type %u is not among those read here "
 			"(F32 F16 BF16 F64 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K)", c->file, t->name, type);
 	if ((uint64_t)t->shape[t->n_dims - 1] % elements)
 		return bad_tensor(c, t->name, OD_EFORMAT, "its rows are not whole blocks");
@@ -295,7 +297,8 @@ data_alignment(const struct od_gguf *g, uint64_t *alignment, struct od_error *er
 			return st;
 	}
 	if (v < 1 || v > MAX_ALIGNMENT || (v & (v - 1)))
-		return od_fail(err, OD_EFORMAT, "cannot read '%s': key 'general.alignment' is not a power of two", g->file);
+		return od_fail(err, OD_EFORMAT,
+			"cannot read '%s': key 'general.alignment' is not a power of two", g->file);
 	*alignment = (uint64_t)v;
 	return OD_OK;
 }
@@ -342,7 +345,8 @@ place_tensors(struct od_gguf *g, struct cursor *c, const uint64_t *offsets)
 	}
 	qsort(g->by_name, g->n_tensors, sizeof *g->by_name, by_place);
 	for (size_t i = 1; i < g->n_tensors; i++)
-		if ((const char *)g->by_name[i - 1]->data + g->by_name[i - 1]->n_bytes > (const char *)g->by_name[i]->data)
+		if ((const char *)g->by_name[i - 1]->data + g->by_name[i - 1]->n_bytes >
+		    (const char *)g->by_name[i]->data)
 			return bad_tensor(c, g->by_name[i]->name, OD_EFORMAT, "its data overlaps another tensor's");
 	qsort(g->by_name, g->n_tensors, sizeof *g->by_name, by_tensor_name);
 	for (size_t i = 1; i < g->n_tensors; i++)
@@ -372,7 +376,7 @@ parse_tensors(struct od_gguf *g, struct cursor *c, uint64_t n)
 	return st;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 parse_file(struct od_gguf *g, struct cursor *c)
@@ -455,7 +459,7 @@ od_gguf_close(struct od_gguf *g)
 	free(g);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 size_t
 od_gguf_count(const struct od_gguf *g)
@@ -479,7 +483,7 @@ od_gguf_find(const struct od_gguf *g, const char *name)
 	return hit ? *hit : NULL;
 }
 
-/* ---- metadata: access ---------------------------------------------------------------------------------------------- */
+/* ---- metadata: access -------------------------------------------------------------------------------------------- */
 
 static const struct kv *
 find_kv(const struct od_gguf *g, const char *key)

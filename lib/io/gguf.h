@@ -64,7 +64,7 @@ const struct od_gguf_tensor *od_gguf_at(const struct od_gguf *g, size_t i);  /* 
 const struct od_gguf_tensor *od_gguf_find(const struct od_gguf *g, const char *name);    /* or NULL */
 const char *od_ggml_type_name(enum od_ggml_type t);                          /* "Q4_1" */
 
-/* ---- metadata ------------------------------------------------------------------------------------------------------ */
+/* ---- metadata ---------------------------------------------------------------------------------------------------- */
 
 /* A missing key or a value of another kind is OD_EFORMAT with a message that names the key. */
 bool od_gguf_has(const struct od_gguf *g, const char *key);
@@ -83,7 +83,7 @@ OD_MUST_CHECK enum od_status od_gguf_ints(const struct od_gguf *g, const char *k
 OD_MUST_CHECK enum od_status od_gguf_floats(const struct od_gguf *g, const char *key, float **out, size_t *n,
 	struct od_error *err);
 
-/* ---- tensor data --------------------------------------------------------------------------------------------------- */
+/* ---- tensor data ------------------------------------------------------------------------------------------------- */
 
 /* Dequantises to float32: out[t->n_elements]. Arithmetic is float32 in the order ggml defines, so values are equal bit
  * for bit on every machine. */
@@ -92,7 +92,7 @@ void od_gguf_to_f32(const struct od_gguf_tensor *t, float *out);
 /* Elements and bytes of one block of a type (1 and the element's size for plain types); false for types not read. */
 bool od_ggml_block(enum od_ggml_type t, size_t *elements, size_t *bytes);
 
-/* ---- writing: metadata first, then the header, then each tensor in the header's order ------------------------------ */
+/* ---- writing: metadata first, then the header, then each tensor in the header's order ---------------------------- */
 
 struct od_gguf_writer {
 	struct od_buf kv;                          /* failed allocations show in od_gguf_write_header */

@@ -28,7 +28,7 @@ struct od_safetensors {
 	const struct od_tensor_view **by_name;
 };
 
-/* ---- one header ---------------------------------------------------------------------------------------------------- */
+/* ---- one header -------------------------------------------------------------------------------------------------- */
 
 struct span {
 	struct od_tensor_view view;
@@ -165,7 +165,8 @@ add_header(struct od_safetensors *s, const char *text, size_t n, const char *fil
 		return od_fail_nomem(err, "a table of files", s->n_parts);
 	header = n && *text == '{' ? json_loadb(text, n, JSON_REJECT_DUPLICATES, &je) : NULL;
 	if (!header)
-		return od_fail(err, OD_EFORMAT, "cannot read '%s': its safetensors header is not a JSON object: %s", file,
+		return od_fail(err, OD_EFORMAT,
+			"cannot read '%s': its safetensors header is not a JSON object: %s", file,
 			n && *text == '{' ? je.text : "it does not begin with '{'");
 	s->parts[s->n_parts++] = (struct part){ OD_MAP_INIT, header, od_strdup(file) };
 	if (!s->parts[s->n_parts - 1].file)
@@ -199,7 +200,8 @@ header_length(const char *bytes, const char *file, size_t *n, struct od_error *e
 	uint64_t v = od_get_le64(bytes);
 
 	if (v > MAX_HEADER)
-		return od_fail(err, OD_EFORMAT, "cannot read '%s': a safetensors header of %llu bytes is beyond the limit of %u",
+		return od_fail(err, OD_EFORMAT,
+			"cannot read '%s': a safetensors header of %llu bytes is beyond the limit of %u",
 			file, (unsigned long long)v, MAX_HEADER);
 	*n = (size_t)v;
 	return OD_OK;
@@ -219,12 +221,14 @@ add_image(struct od_safetensors *s, const char *bytes, size_t n, const char *fil
 	if (st != OD_OK)
 		return st;
 	if (head > n - 8)
-		return od_fail(err, OD_ETRUNC, "cannot read '%s': its header of %zu bytes goes beyond its end", file, head);
+		return od_fail(err, OD_ETRUNC,
+			"cannot read '%s': its header of %zu bytes goes beyond its end", file, head);
 	st = add_header(s, bytes + 8, head, file, &total, err);
 	if (st != OD_OK)
 		return st;
 	if (total > n - 8 - head)
-		return od_fail(err, OD_ETRUNC, "cannot read '%s': it ends after %zu of %llu bytes of tensor data", file,
+		return od_fail(err, OD_ETRUNC,
+			"cannot read '%s': it ends after %zu of %llu bytes of tensor data", file,
 			n - 8 - head, (unsigned long long)total);
 	if (total < n - 8 - head)
 		return od_fail(err, OD_EFORMAT, "cannot read '%s': %llu bytes after the last tensor", file,
@@ -258,7 +262,7 @@ sort_names(struct od_safetensors *s, const char *file, struct od_error *err)
 	return OD_OK;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 finish_open(struct od_safetensors *s, enum od_status st, const char *file, struct od_safetensors **out,
@@ -309,7 +313,7 @@ od_safetensors_memory(struct od_safetensors **out, const void *bytes, size_t n, 
 	return st == OD_OK ? finish_open(s, add_image(s, bytes, n, name, err), name, out, err) : st;
 }
 
-/* ---- sharded models ------------------------------------------------------------------------------------------------ */
+/* ---- sharded models ---------------------------------------------------------------------------------------------- */
 
 /* The weight_map of an index: {tensor: file}, checked; *json owns it. */
 static enum od_status
@@ -335,7 +339,8 @@ read_index(const char *path, json_t **json, const json_t **weight_map, struct od
 		const char *f = json_string_value(file);
 
 		if (!f || !*f || strchr(f, '/') || strchr(f, '\\') || strcmp(f, ".") == 0 || strcmp(f, "..") == 0)
-			return od_fail(err, OD_EFORMAT, "cannot read '%s': tensor '%s': not the name of a file in this directory",
+			return od_fail(err, OD_EFORMAT,
+				"cannot read '%s': tensor '%s': not the name of a file in this directory",
 				path, name);
 	}
 	return OD_OK;
@@ -379,7 +384,8 @@ check_index(const struct od_safetensors *s, const json_t *weight_map, const json
 		json_int_t part = json_integer_value(json_object_get(opened, f));
 
 		if (strcmp(name, "__metadata__") == 0 || !json_object_get(s->parts[part].header, name))
-			return od_fail(err, OD_EFORMAT, "cannot read '%s': tensor '%s' is not in '%s'", index, name, f);
+			return od_fail(err, OD_EFORMAT,
+				"cannot read '%s': tensor '%s' is not in '%s'", index, name, f);
 	}
 	return OD_OK;
 }
@@ -425,7 +431,7 @@ od_safetensors_open_dir(struct od_safetensors **out, const char *dir, struct od_
 	return st;
 }
 
-/* ---- streams of images --------------------------------------------------------------------------------------------- */
+/* ---- streams of images ------------------------------------------------------------------------------------------- */
 
 /* Fills block[*have, want), growing it as bytes arrive: a header's promise alone allocates nothing. */
 static enum od_status
@@ -444,7 +450,8 @@ read_upto(struct od_in *in, char **block, size_t *cap, size_t *have, size_t want
 			return st;
 		*have += got;
 		if (got < n)
-			return od_fail(err, OD_ETRUNC, "cannot read '%s': it ended inside a safetensors image", od_in_name(in));
+			return od_fail(err, OD_ETRUNC,
+				"cannot read '%s': it ended inside a safetensors image", od_in_name(in));
 	}
 	return OD_OK;
 }
@@ -460,13 +467,15 @@ read_image(struct od_in *in, size_t max_bytes, char **block, struct od_safetenso
 	if (st == OD_OK)
 		st = header_length(*block, od_in_name(in), &head, err);
 	if (st == OD_OK && (max_bytes < 8 || head > max_bytes - 8))
-		return od_fail(err, OD_EFORMAT, "cannot read '%s': an image over %zu bytes", od_in_name(in), max_bytes);
+		return od_fail(err, OD_EFORMAT,
+			"cannot read '%s': an image over %zu bytes", od_in_name(in), max_bytes);
 	if (st == OD_OK)
 		st = read_upto(in, block, &cap, &have, 8 + head, err);
 	if (st == OD_OK)
 		st = add_header(s, *block + 8, head, od_in_name(in), &total, err);
 	if (st == OD_OK && total > max_bytes - 8 - head)
-		return od_fail(err, OD_EFORMAT, "cannot read '%s': an image over %zu bytes", od_in_name(in), max_bytes);
+		return od_fail(err, OD_EFORMAT,
+			"cannot read '%s': an image over %zu bytes", od_in_name(in), max_bytes);
 	if (st == OD_OK)
 		st = read_upto(in, block, &cap, &have, 8 + head + (size_t)total, err);
 	if (st == OD_OK)
@@ -500,7 +509,7 @@ od_safetensors_next(struct od_in *in, size_t max_bytes, void **block, struct od_
 	return st;
 }
 
-/* ---- access -------------------------------------------------------------------------------------------------------- */
+/* ---- access ------------------------------------------------------------------------------------------------------ */
 
 size_t
 od_safetensors_count(const struct od_safetensors *s)

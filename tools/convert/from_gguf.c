@@ -7,7 +7,7 @@
 #include "io/jsonl.h"
 #include "model/params.h"
 
-/* ---- the configuration ----------------------------------------------------------------------------------------------- */
+/* ---- the configuration ------------------------------------------------------------------------------------------- */
 
 static bool
 near(double a, double b)
@@ -49,7 +49,7 @@ take_stored_config(const struct od_gguf *g, const struct od_model_config *derive
 	return taken;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 take_residual(const struct od_gguf *g, struct cv_tensor *t, struct od_error *err)
@@ -91,7 +91,8 @@ add_tensor(struct cv_model *m, const struct od_model_config *c, const struct od_
 	if (cv_name_is_interleaved(c->family, g->name, &key)) {
 		t->interleaved_heads = key ? c->n_kv_heads : c->n_heads;
 		if (t->shape[0] != t->interleaved_heads * c->head_dim)
-			return od_fail(err, OD_EFORMAT, "tensor '%s' has %lld rows, not heads x head_dim = %lld", g->name,
+			return od_fail(err, OD_EFORMAT,
+				"tensor '%s' has %lld rows, not heads x head_dim = %lld", g->name,
 				(long long)t->shape[0], (long long)(t->interleaved_heads * c->head_dim));
 	}
 	t->minus_one = cv_name_is_plus_one(c->family, g->name);
@@ -116,7 +117,8 @@ check_complete(const struct cv_model *m, const struct od_model_config *c, struct
 			st = od_fail(err, OD_EFORMAT, "tensor for '%s' is missing", want->name);
 		else if (t->n_dims != want->n_dims || t->shape[0] != want->rows ||
 			 (t->n_dims == 2 && t->shape[1] != want->cols))
-			st = od_fail(err, OD_EFORMAT, "tensor '%s' has another shape than the metadata says", t->gguf->name);
+			st = od_fail(err, OD_EFORMAT,
+				"tensor '%s' has another shape than the metadata says", t->gguf->name);
 	}
 	od_params_release(&p);
 	return st;

@@ -102,7 +102,8 @@ set_sizes(struct reader *r, json_t *c)
 	if (r->st == OD_OK && !embed)
 		r->st = od_fail(r->err, OD_EFORMAT, "tensor 'token_embd.weight' is missing");
 	if (r->st == OD_OK && (heads < 1 || hidden < 1))
-		r->st = od_fail(r->err, OD_EFORMAT, "keys '%s.attention.head_count' and '%s.embedding_length' must be positive",
+		r->st = od_fail(r->err, OD_EFORMAT,
+			"keys '%s.attention.head_count' and '%s.embedding_length' must be positive",
 			r->arch, r->arch);
 	if (r->st != OD_OK)
 		return;
@@ -129,12 +130,14 @@ check_rope(struct reader *r, const json_t *c)
 	if (r->st != OD_OK)
 		return;
 	if (integer_or(r, "rope.dimension_count", dim) != dim)
-		r->st = od_fail(r->err, OD_ESUPPORT, "key '%s.rope.dimension_count': partial rotation is not supported", r->arch);
+		r->st = od_fail(r->err, OD_ESUPPORT,
+			"key '%s.rope.dimension_count': partial rotation is not supported", r->arch);
 	key_of(r, "rope.scaling.type", key);
 	if (r->st == OD_OK && od_gguf_has(r->g, key))
 		r->st = od_gguf_text(r->g, key, &type, r->err);
 	if (r->st == OD_OK && !(type.n == 4 && memcmp(type.s, "none", 4) == 0))
-		r->st = od_fail(r->err, OD_ESUPPORT, "key '%s': rope scaling '%.*s' is not supported (known: llama3)", key,
+		r->st = od_fail(r->err, OD_ESUPPORT,
+			"key '%s': rope scaling '%.*s' is not supported (known: llama3)", key,
 			(int)(type.n < 31 ? type.n : 31), type.s);
 }
 
@@ -150,7 +153,8 @@ set_rope(struct reader *r, json_t *c)
 	check_rope(r, c);
 	if (r->st == OD_OK && t) {
 		if (t->n_elements != dim / 2 || t->n_elements > 2048)
-			r->st = od_fail(r->err, OD_EFORMAT, "tensor '%s' has not head_dim / 2 elements", CV_ROPE_FREQS);
+			r->st = od_fail(r->err, OD_EFORMAT,
+				"tensor '%s' has not head_dim / 2 elements", CV_ROPE_FREQS);
 		else
 			od_gguf_to_f32(t, divisors);
 		if (r->st == OD_OK)

@@ -11,7 +11,7 @@
 
 #define MAX_TEXT ((size_t)256 << 20)
 
-/* ---- out of GGUF ------------------------------------------------------------------------------------------------------ */
+/* ---- out of GGUF ------------------------------------------------------------------------------------------------- */
 
 struct vocab {
 	struct od_gguf_vocab v;
@@ -244,7 +244,7 @@ cv_write_gguf_texts(const struct cv_model *m, const char *out, struct od_error *
 	return st == OD_OK ? write_tokenizer(m->gguf, out, err) : st;
 }
 
-/* ---- into GGUF -------------------------------------------------------------------------------------------------------- */
+/* ---- into GGUF --------------------------------------------------------------------------------------------------- */
 
 /* The bytes of a file of the directory as a string under 'key'; a file that is not there has no key. */
 static enum od_status
@@ -327,7 +327,8 @@ put_loaded(struct od_gguf_writer *w, const char *dir, int64_t rows, struct od_er
 	if (st == OD_OK)
 		st = od_gguf_vocab_of(&v, &store, t, (size_t)rows, err);
 	if (st == OD_OK && v.n_tokens > (size_t)rows)
-		st = od_fail(err, OD_EMISMATCH, "'%s': its tokenizer has %zu tokens, its embedding %lld rows", dir, v.n_tokens,
+		st = od_fail(err, OD_EMISMATCH,
+			"'%s': its tokenizer has %zu tokens, its embedding %lld rows", dir, v.n_tokens,
 			(long long)rows);
 	if (st == OD_OK)
 		st = put_vocab(w, &v, err);

@@ -81,7 +81,7 @@ cv_read(const struct cv_tensor *t, float *out, struct od_error *err)
 	return t->interleaved_heads ? restore_rows(t, out, err) : OD_OK;
 }
 
-/* ---- a directory ---------------------------------------------------------------------------------------------------- */
+/* ---- a directory ------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 read_config(struct cv_model *m, const char *dir, struct od_error *err)
@@ -131,7 +131,7 @@ cv_open_dir(struct cv_model *m, const char *dir, struct od_error *err)
 	return st;
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static int
 append_chunk(const char *bytes, size_t n, void *buf)

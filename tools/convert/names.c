@@ -77,7 +77,8 @@ translate(enum od_family f, const char *name, bool to_hf, struct od_buf *out)
 	rest = split_layer(name, from, &digits);
 	stem = rest ? stem_length(rest) : 0;
 	for (const struct pair *p = in_layer; stem && p->hf; p++)
-		if ((p->families & 1 << f) && strlen(side(p, to_hf)) == stem && strncmp(rest, side(p, to_hf), stem) == 0) {
+		if ((p->families & 1 << f) && strlen(side(p, to_hf)) == stem &&
+		    strncmp(rest, side(p, to_hf), stem) == 0) {
 			od_buf_printf(out, "%s%.*s.%s%s", to, (int)digits, name + strlen(from), side(p, !to_hf),
 				rest + stem);
 			return;

@@ -94,7 +94,8 @@ cv_rope_parameters(const float *divisors, int64_t n, double theta, int64_t told,
 		if ((double)divisors[i] > factor)
 			factor = (double)divisors[i];
 	if (!find_context(divisors, n, theta, factor, told, &context))
-		return od_fail(err, OD_ESUPPORT, "tensor '%s' is not a scaling of the llama3 kind with high_freq_factor 4",
+		return od_fail(err, OD_ESUPPORT,
+			"tensor '%s' is not a scaling of the llama3 kind with high_freq_factor 4",
 			CV_ROPE_FREQS);
 	*out = json_pack("{s:s, s:f, s:f, s:f, s:I}", "rope_type", "llama3", "factor", cv_shorten(factor),
 		"low_freq_factor", 1.0, "high_freq_factor", 4.0, "original_max_position_embeddings", (json_int_t)context);

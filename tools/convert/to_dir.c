@@ -28,7 +28,7 @@ target(const struct cv_tensor *t, enum cv_dtype dtype)
 	return dtype == CV_BF16 ? OD_BF16 : OD_F32;
 }
 
-/* ---- shards ---------------------------------------------------------------------------------------------------------- */
+/* ---- shards ------------------------------------------------------------------------------------------------------ */
 
 struct writer {
 	const struct cv_model *m;
@@ -198,7 +198,7 @@ out:
 	return st;
 }
 
-/* ---- the other files --------------------------------------------------------------------------------------------------- */
+/* ---- the other files --------------------------------------------------------------------------------------------- */
 
 /* config.json as it was but for the dtype, under whichever of its two names is there. */
 static enum od_status

@@ -18,7 +18,7 @@ struct writer {
 	float *values, *scratch, *divisors;
 };
 
-/* ---- metadata ---------------------------------------------------------------------------------------------------------- */
+/* ---- metadata ---------------------------------------------------------------------------------------------------- */
 
 static void
 put_int(struct writer *w, const char *name, int64_t v)
@@ -106,7 +106,7 @@ put_residual(struct writer *w, const char *name, const struct cv_tensor *t, stru
 	return st;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 static bool
 has_suffix(const char *s, const char *end)
@@ -233,7 +233,7 @@ write_all(struct writer *w, struct od_out *out, struct od_error *err)
 	return st;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 read_config(struct writer *w, struct od_error *err)
