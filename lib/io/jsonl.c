@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-#define BLOCK ((size_t)1 << 20)
+#define BLOCK ((size_t)128 << 10)
 
 struct od_jsonl {
 	const char *const *names;

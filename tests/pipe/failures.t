@@ -82,11 +82,19 @@ score "$T/in" | ref --tensors > "$T/tensors"
 run_tool train "$T/tensors"
 exit_is 0 "od-train takes the tensor stream"
 rm -rf "$T/trained" "$T/trained.run"
+run_tool "$BIN/od-inspect" stream --check --expect 12 --json "$T/tensors"
+exit_is 0 "od-inspect stream takes it"
+is "$(jq -c '[.kind,.records,.framed,.whole,.fields.prompt_tokens.count]' <<< "$out")" '["tensors",12,true,true,12]' \
+	"and tells what it is"
+run_tool "$BIN/od-inspect" stream --expect 11 < "$T/tensors"
+exit_is 4 "another count exits 4"
 size=$(wc -c < "$T/tensors")
 for cut in 4 $((size / 2)) $((size - 1)); do
 	head -c $cut "$T/tensors" > "$T/cut"
 	run_tool train "$T/cut"
 	refused "tensor stream cut at $cut of $size"
+	run_tool "$BIN/od-inspect" stream "$T/cut"
+	exit_is 3 "od-inspect stream: cut at $cut of $size"
 done
 score "$T/bad" | ref --tensors > "$T/refd" 2> /dev/null
 run_tool train "$T/refd"
