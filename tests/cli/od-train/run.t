@@ -44,6 +44,11 @@ ok "the same checkpoints" diff -r out.run/step-8 again.run/step-8
 run_tool train --model model --out other --batch 8 --lr 1e-2 --seed 43 pairs
 unlike "$(cmp out.run/telemetry.jsonl other.run/telemetry.jsonl 2>&1)" '^$' "another seed, another order"
 
+for i in 1 2; do
+	"$BIN/od-train" -q --threads 2 --model model --out "threads$i" --batch 8 --lr 1e-2 pairs
+done
+ok "two threads repeat themselves too" cmp -s threads1/model.safetensors threads2/model.safetensors
+
 # ---- memory does not change the method ----
 run_tool train --model model --out micro --batch 8 --lr 1e-2 --epochs 2 --eval eval --eval-every 3 --micro-tokens 1 pairs
 is "$(jq -s 'map(select(.lr != null))[0].loss' micro.run/metrics.jsonl)" "$(jq -s 'map(select(.lr != null))[0].loss' metrics)" \
@@ -76,6 +81,17 @@ done
 gzip -c pairs > pairs.gz
 run_tool train --model model --out gz --batch 8 --lr 1e-2 --epochs 2 --eval eval --eval-every 3 pairs.gz
 ok "compressed input" cmp -s out/model.safetensors gz/model.safetensors
+
+# ---- texts, through the whole pipeline ----
+python3 "$HERE/tests/fixtures/make_tokenizer.py" --template chatml chat
+python3 "$HERE/tests/fixtures/make_model.py" chat --hidden 16 --layers 1 --heads 2 --kv-heads 1 --ffn 24 --positions 4096
+"$BIN/od-score" -q --limit 6 "$HERE/examples/pairs.jsonl" 2> /dev/null | OD_FRAMED=1 "$BIN/od-ref" -q --threads 1 --model chat > texts
+run_tool "$BIN/od-train" --threads 1 --model chat --out chat.out --batch 3 --lr 1e-3 - < texts
+exit_is 0 "od-score | od-ref | od-train"
+like "$err" 'self-test: policy = reference on 6 pairs \(largest difference 0\)' "policy = reference, to the bit"
+loss=$(jq -s '[.[] | select(.step == 1)] | map(.w_qual * .w_perf) | add / length * 0.6931471805599453' chat.out.run/telemetry.jsonl)
+is "$(jq -n "($loss - $(jq -s '.[0].loss' chat.out.run/metrics.jsonl)) | if . < 0 then -. else . end | . < 1e-12")" true \
+	"the start loss is mean(w_qual * w_perf) ln 2"
 
 # ---- stopping early, keeping the best ----
 run_tool train --model model --out best --batch 8 --lr 0.5 --clip 0 --epochs 6 --eval eval --eval-every 1 --keep-best pairs
