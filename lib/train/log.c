@@ -100,25 +100,34 @@ od_log_open(struct od_log *l, const char *dir, const char *name, int64_t lines, 
 }
 
 enum od_status
-od_log_write(struct od_log *l, const struct od_buf *b, bool *reader_left, struct od_error *err)
+od_log_write(struct od_log *l, const struct od_buf *b, struct od_error *err)
 {
 	enum od_status st;
 
-	*reader_left = false;
 	if (!od_buf_ok(b))
 		return od_fail_nomem(err, "a log", b->len);
 	st = od_write_all(l->fd, b->data, b->len, l->path, err);
-	if (st != OD_OK)
-		return st;
-	l->lines += b->len ? count_lines(b->data, b->len) : 0;
+	if (st == OD_OK && b->len)
+		l->lines += count_lines(b->data, b->len);
+	return st;
+}
+
+enum od_status
+od_log_copy(struct od_log *l, const struct od_buf *b, bool *reader_left, struct od_error *err)
+{
+	struct od_error local = OD_ERROR_INIT;
+	enum od_status st;
+
+	*reader_left = false;
 	if (l->copy < 0 || l->copy_broken)
 		return OD_OK;
-	st = od_write_all(l->copy, b->data, b->len, l->copy_name, err);
-	if (st == OD_ESYS && err && err->sys == EPIPE) {
+	st = od_write_all(l->copy, b->data, b->len, l->copy_name, &local);
+	if (st == OD_ESYS && local.sys == EPIPE) {
 		l->copy_broken = *reader_left = true;
-		*err = (struct od_error)OD_ERROR_INIT;
 		return OD_OK;
 	}
+	if (st != OD_OK && err)
+		*err = local;
 	return st;
 }
 

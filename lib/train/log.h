@@ -22,8 +22,11 @@ struct od_log {
 OD_MUST_CHECK enum od_status od_log_open(struct od_log *l, const char *dir, const char *name, int64_t lines,
 	const char *copy, struct od_error *err);
 
-/* Appends b to both. A copy whose reader has gone (EPIPE) is given up, and *reader_left says so, once. */
-OD_MUST_CHECK enum od_status od_log_write(struct od_log *l, const struct od_buf *b, bool *reader_left,
+/* Appends b to the run's own file. */
+OD_MUST_CHECK enum od_status od_log_write(struct od_log *l, const struct od_buf *b, struct od_error *err);
+
+/* Appends b to the copy, if there is one. A copy whose reader has gone (EPIPE) is given up; *reader_left says so, once. */
+OD_MUST_CHECK enum od_status od_log_copy(struct od_log *l, const struct od_buf *b, bool *reader_left,
 	struct od_error *err);
 
 OD_MUST_CHECK enum od_status od_log_sync(const struct od_log *l, struct od_error *err);

@@ -58,19 +58,16 @@ od_run_close(struct od_run *r)
 }
 
 static enum od_status
-append(struct od_run *r, struct od_log *log, const struct od_buf *b, struct od_error *err)
+copy(struct od_run *r, struct od_log *log, const struct od_buf *b, struct od_error *err)
 {
-	struct od_error local = OD_ERROR_INIT;
-	bool left;
 	char text[256];
-	enum od_status st = od_log_write(log, b, &left, &local);
+	bool left;
+	enum od_status st = od_log_copy(log, b, &left, err);
 
 	if (left && r->warn) {
 		snprintf(text, sizeof text, "the reader of '%s' has gone; '%s' goes on", log->copy_name, log->path);
 		r->warn(r->ctx, text);
 	}
-	if (st != OD_OK && err)
-		*err = local;
 	return st;
 }
 
@@ -117,7 +114,9 @@ save(struct od_run *r, struct od_error *err)
 	}
 	if (st == OD_OK)
 		st = prune(r->opt, r->opt->keep > 0 ? r->opt->keep : 1, r->state.best_step, err);
-	r->saved_step = r->trainer->step;
+	if (st == OD_OK)
+		r->saved_step = r->trainer->step;
+	r->save_failed = st != OD_OK;
 	r->saved_at = now();
 	free(dir);
 	return st;
@@ -175,10 +174,13 @@ evaluate(struct od_run *r, struct od_error *err)
 
 	if (st == OD_OK) {
 		od_metrics_eval(&line, r->trainer->step, &r->last_eval, now() - start);
-		st = append(r, &r->metrics, &line, err);
+		st = od_log_write(&r->metrics, &line, err);
 	}
 	if (st == OD_OK) {
 		judge(r, r->last_eval.loss, &best);
+		st = copy(r, &r->metrics, &line, err);
+	}
+	if (st == OD_OK) {
 		if (r->evaluated)
 			r->evaluated(r->ctx, r->trainer->step, &r->last_eval);
 		if (best && r->opt->keep_best)
@@ -191,7 +193,7 @@ evaluate(struct od_run *r, struct od_error *err)
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 /* One update and its lines in the logs. Lines are written after the weights changed: an update that was interrupted
- * leaves none. */
+ * leaves none. Between the two the state is not one a run can go on from. */
 static enum od_status
 one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, struct od_error *err)
 {
@@ -206,12 +208,18 @@ one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, s
 		st = od_trainer_update(r->trainer, &m, err);
 	if (st != OD_OK)
 		return st;
+	r->torn = true;
 	m.seconds = now() - start;
 	m.peak_flops = r->opt->peak_flops;
 	od_metrics_step(metrics, &m);
-	st = append(r, &r->telemetry, telemetry, err);
+	st = od_log_write(&r->telemetry, telemetry, err);
 	if (st == OD_OK)
-		st = append(r, &r->metrics, metrics, err);
+		st = od_log_write(&r->metrics, metrics, err);
+	r->torn = st != OD_OK;
+	if (st == OD_OK)
+		st = copy(r, &r->telemetry, telemetry, err);
+	if (st == OD_OK)
+		st = copy(r, &r->metrics, metrics, err);
 	if (st == OD_OK && r->progress)
 		r->progress(r->ctx, &m, r->trainer->schedule.total);
 	return st;
@@ -228,6 +236,16 @@ between_updates(struct od_run *r, struct od_error *err)
 	return st;
 }
 
+/* Before giving up: the last good state, unless it is on disk already or saving is what failed. */
+static void
+save_last(struct od_run *r)
+{
+	if (r->torn || r->save_failed || r->trainer->step == 0 || r->saved_step == r->trainer->step)
+		return;
+	if (save(r, NULL) != OD_OK && r->warn)
+		r->warn(r->ctx, "the last state could not be saved");
+}
+
 enum od_status
 od_run_train(struct od_run *r, struct od_error *err)
 {
@@ -239,9 +257,8 @@ od_run_train(struct od_run *r, struct od_error *err)
 		if (st == OD_OK)
 			st = between_updates(r, err);
 	}
-	if ((st == OD_EINTERRUPT || st == OD_ENUMERIC) && r->trainer->step > 0 && r->saved_step != r->trainer->step)
-		if (save(r, NULL) != OD_OK && r->warn)
-			r->warn(r->ctx, "the state could not be saved");
+	if (st != OD_OK)
+		save_last(r);
 	od_buf_release(&metrics);
 	od_buf_release(&telemetry);
 	return st;
@@ -300,6 +317,8 @@ od_run_finish(struct od_run *r, json_t *about, struct od_error *err)
 	if (st != OD_OK)
 		od_error_prefix(err, "cannot write the result '%s': ", r->opt->out);
 	od_atomic_dir_release(&tmp);
+	if (st != OD_OK)
+		save_last(r);
 	return st == OD_OK ? od_run_sweep(r->opt, err) : st;
 }
 

@@ -44,6 +44,8 @@ struct od_run {
 	struct od_log metrics, telemetry;
 	struct od_tally last_eval;                 /* the latest of this process */
 	bool stopped_early;
+	bool torn;                                 /* the weights are ahead of the logs: not a state to save */
+	bool save_failed;
 	double saved_at;                           /* clock of the last checkpoint */
 	int64_t saved_step;                        /* step of the newest checkpoint on disk, -1: none */
 	void (*progress)(void *ctx, const struct od_step_metrics *m, int64_t total);
@@ -55,8 +57,8 @@ struct od_run {
 /* Opens the logs, cut back to r->state (od_checkpoint_open's, or OD_RUN_STATE_INIT for a fresh start). */
 OD_MUST_CHECK enum od_status od_run_open(struct od_run *r, struct od_error *err);
 
-/* From the trainer's step to the last one, evaluations and checkpoints included. When it is stopped (OD_EINTERRUPT) or a
- * number is not finite (OD_ENUMERIC), the last good state is saved before it returns. */
+/* From the trainer's step to the last one, evaluations and checkpoints included. When it is stopped (OD_EINTERRUPT), a
+ * number is not finite (OD_ENUMERIC) or anything else fails, the last good state is saved before it returns. */
 OD_MUST_CHECK enum od_status od_run_train(struct od_run *r, struct od_error *err);
 
 /* Writes OUT: the model (the best one with keep_best) and od-train.json with 'about' in it; then removes what only a

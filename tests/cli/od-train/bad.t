@@ -181,6 +181,7 @@ run_tool $T1 --steps 2 --metrics /dev/full pairs
 exit_is 1 "metrics on a full disk: exit 1"
 like "$err" "od-train: cannot write '/dev/full': No space left on device" "it says so"
 ok "no result" test ! -e out
+ok "the state is saved" test -f out.run/step-1/state.json
 rm -rf out.run
 # limited KIB COMMAND...: files cannot grow beyond that; a write beyond fails instead of killing.
 limited() { (ulimit -f "$1"; trap '' XFSZ; shift; exec "$@"); }
@@ -188,6 +189,7 @@ OD="$BIN/od-train -q --threads 1 --model model --out out"
 run_tool limited 6 $OD pairs
 exit_is 1 "a result that does not fit: exit 1"
 like "$err" "od-train: cannot write the result 'out': .*File too large" "it says so"
+like "$err" "warning: the last state could not be saved" "and that nothing could be saved"
 ok "nothing half-written" test ! -e out -a ! -e out.tmp
 run_tool $OD --resume pairs
 exit_is 0 "with room again, --resume finishes"
