@@ -16,6 +16,8 @@ load_json(json_t **out, const char *text, size_t len, const char *name, struct o
 	json_error_t e;
 
 	*out = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	if (!*out && (json_error_code(&e) == json_error_out_of_memory || !e.text[0]))
+		return od_fail_nomem(err, name, len);
 	if (!*out)
 		return od_fail(err, OD_EFORMAT, "%s: line %d: %s", name, e.line, e.text);
 	if (!json_is_object(*out)) {
