@@ -7,7 +7,9 @@
  *
  * Forward: threads take (segment, query block, kv head). Running maximum m, sum l, and out per row; a new block
  * rescales the old by exp(m_old - m_new).
- * Backward: threads take (tree, kv head), so that dk and dv of a tree belong to one thread and are summed in one order.
+ * Backward: threads take (tree, kv head), so that dk and dv of a tree belong to one thread and are summed in one order;
+ * when that leaves threads idle they take query blocks (for dq) and key blocks (for dk, dv) instead, which computes
+ * scores twice but sums in the same order: the same bits.
  */
 #define KEY_BLOCK  64
 #define QUERY_ROWS 96          /* rows aimed at in a block of queries: with its scores it fits the second-level cache */
@@ -358,38 +360,33 @@ attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od_mat q, 
 
 /* ---- backward ---- */
 
-/* Scratch of one thread. Of the tree at hand, by packed tokens: k, kt, vt, dk, dv; of a block of queries the rest. */
+/* Packed tokens k, kt, vt, of which the first is number 'offset' of the buffer's; dk, dv as many sums; and the rest of
+ * a block of queries. */
 struct attn_grad {
+	int64_t offset;
 	float *k, *kt, *vt, *dk, *dv;
 	float *q, *dout, *dq, *prob, *ds, *delta, *lse;
 };
 
+/* Floats of a block of queries. */
 static int64_t
-grad_scratch(const struct attn *a, int64_t tokens)
+grad_block_scratch(const struct attn *a)
+{
+	return round_up(a->nq * a->group * (3 * a->dp + 2 * KEY_BLOCK + 2), 16);
+}
+
+static void
+grad_block_init(struct attn_grad *g, const struct attn *a, float *scratch)
 {
 	int64_t rows = a->nq * a->group;
 
-	return round_up(5 * tokens * a->dp + rows * (3 * a->dp + 2 * KEY_BLOCK + 2), 16);
-}
-
-static struct attn_grad
-grad_init(const struct attn *a, float *scratch, int64_t tokens)
-{
-	int64_t rows = a->nq * a->group, tree = tokens * a->dp;
-	struct attn_grad g = { .k = scratch };
-
-	g.kt = g.k + tree;
-	g.vt = g.kt + tree;
-	g.dk = g.vt + tree;
-	g.dv = g.dk + tree;
-	g.q = g.dv + tree;
-	g.dout = g.q + rows * a->dp;
-	g.dq = g.dout + rows * a->dp;
-	g.prob = g.dq + rows * a->dp;
-	g.ds = g.prob + rows * KEY_BLOCK;
-	g.delta = g.ds + rows * KEY_BLOCK;
-	g.lse = g.delta + rows;
-	return g;
+	g->q = scratch;
+	g->dout = g->q + rows * a->dp;
+	g->dq = g->dout + rows * a->dp;
+	g->prob = g->dq + rows * a->dp;
+	g->ds = g->prob + rows * KEY_BLOCK;
+	g->delta = g->ds + rows * KEY_BLOCK;
+	g->lse = g->delta + rows;
 }
 
 /* One row: prob holds scores, ds holds dout.v; afterwards the probabilities and the gradient of the scaled scores. */
@@ -433,9 +430,32 @@ pack_grad_block(const struct attn *a, struct attn_grad *g, const struct attn_blo
 	memset(g->dq, 0, (size_t)(b->rows * a->dp) * sizeof *g->dq);
 }
 
-/* offset0: packed tokens before the tree. */
+/* prob, ds := probabilities and score gradients of a block of queries and one of keys. */
 static void
-grad_block(const struct attn *a, struct attn_grad *g, const struct attn_block *b, int64_t offset0)
+grad_scores(const struct attn *a, struct attn_grad *g, const struct attn_block *b, const struct attn_keys *k)
+{
+	int64_t o = (k->offset - g->offset) * a->dp;
+
+	tile(b->rows, k->width, a->d, g->q, a->dp, 1, g->kt + o, k->stride, g->prob, KEY_BLOCK, 0);
+	tile(b->rows, k->width, a->d, g->dout, a->dp, 1, g->vt + o, k->stride, g->ds, KEY_BLOCK, 0);
+	for (int64_t r = 0; r < b->rows; r++) {
+		int32_t from, to;
+
+		visible_keys(a, b, k, r / a->group, &from, &to);
+		grad_row(g->prob + r * KEY_BLOCK, g->ds + r * KEY_BLOCK, k->width, from, to, a->p->softcap, g->lse[r], g->delta[r]);
+	}
+}
+
+static void
+add_to_keys(const struct attn *a, struct attn_grad *g, const struct attn_block *b, const struct attn_keys *k, float *dk, float *dv)
+{
+	tile(k->width, a->dp, b->rows, g->prob, 1, KEY_BLOCK, g->dout, a->dp, dv, a->dp, 1);
+	tile(k->width, a->dp, b->rows, g->ds, 1, KEY_BLOCK, g->q, a->dp, dk, a->dp, 1);
+}
+
+/* dq of a block of queries, and unless dk is NULL its part of dk and dv. */
+static void
+grad_block(const struct attn *a, struct attn_grad *g, const struct attn_block *b)
 {
 	struct attn_keys k;
 	int64_t at = 0, dp = a->dp;
@@ -443,19 +463,11 @@ grad_block(const struct attn *a, struct attn_grad *g, const struct attn_block *b
 
 	pack_grad_block(a, g, b);
 	while (next_keys(a, b, &own, &at, &k)) {
-		int64_t o = (k.offset - offset0) * dp;
+		int64_t o = (k.offset - g->offset) * dp;
 
-		tile(b->rows, k.width, a->d, g->q, dp, 1, g->kt + o, k.stride, g->prob, KEY_BLOCK, 0);
-		tile(b->rows, k.width, a->d, g->dout, dp, 1, g->vt + o, k.stride, g->ds, KEY_BLOCK, 0);
-		for (int64_t r = 0; r < b->rows; r++) {
-			int32_t from, to;
-
-			visible_keys(a, b, &k, r / a->group, &from, &to);
-			grad_row(g->prob + r * KEY_BLOCK, g->ds + r * KEY_BLOCK, k.width, from, to, a->p->softcap, g->lse[r],
-				g->delta[r]);
-		}
-		tile(k.width, dp, b->rows, g->prob, 1, KEY_BLOCK, g->dout, dp, g->dv + o, dp, 1);
-		tile(k.width, dp, b->rows, g->ds, 1, KEY_BLOCK, g->q, dp, g->dk + o, dp, 1);
+		grad_scores(a, g, b, &k);
+		if (g->dk)
+			add_to_keys(a, g, b, &k, g->dk + o, g->dv + o);
 		tile(b->rows, dp, k.width, g->ds, KEY_BLOCK, 1, g->k + o, dp, g->dq, dp, 1);
 	}
 	for (int64_t r = 0; r < b->rows; r++) {
@@ -478,9 +490,16 @@ static void
 grad_tree(const struct attn *a, int32_t root, int32_t kv, float *scratch)
 {
 	const struct od_tree *tree = a->tree;
-	struct attn_grad g = grad_init(a, scratch, a->tree_tokens[root]);
+	int64_t size = a->tree_tokens[root] * a->dp;
+	struct attn_grad g = { .offset = a->offset[root] };
 
-	memset(g.dk, 0, (size_t)(2 * a->tree_tokens[root] * a->dp) * sizeof *g.dk);
+	grad_block_init(&g, a, scratch);
+	g.k = scratch + grad_block_scratch(a);
+	g.kt = g.k + size;
+	g.vt = g.kt + size;
+	g.dk = g.vt + size;
+	g.dv = g.dk + size;
+	memset(g.dk, 0, (size_t)(2 * size) * sizeof *g.dk);
 	for (int32_t s = root; s < tree->n_segments; s++) {
 		int64_t o = (a->offset[s] - a->offset[root]) * a->dp;
 
@@ -492,7 +511,7 @@ grad_tree(const struct attn *a, int32_t root, int32_t kv, float *scratch)
 		for (int64_t q0 = 0; q0 < tree->len[s]; q0 += a->nq) {
 			struct attn_block b = block_at(a, s, kv, q0);
 
-			grad_block(a, &g, &b, a->offset[root]);
+			grad_block(a, &g, &b);
 		}
 	}
 	for (int32_t s = root; s < tree->n_segments; s++) {
@@ -505,26 +524,141 @@ grad_tree(const struct attn *a, int32_t root, int32_t kv, float *scratch)
 	}
 }
 
+/* ---- backward by blocks, for more threads than trees ---- */
+
+/* dk and dv of the block of keys from k0 of segment s: all blocks of queries that see it, in the order of grad_tree. */
+static void
+grad_keys(const struct attn *a, struct attn_grad *g, int32_t s, int32_t kv, int64_t k0, float *dk, float *dv)
+{
+	const struct od_tree *tree = a->tree;
+	int64_t n = tree->len[s] - k0 < KEY_BLOCK ? tree->len[s] - k0 : KEY_BLOCK;
+
+	memset(dk, 0, (size_t)(KEY_BLOCK * a->dp) * sizeof *dk);
+	memset(dv, 0, (size_t)(KEY_BLOCK * a->dp) * sizeof *dv);
+	for (int32_t c = s; c < tree->n_segments; c++) {
+		if (c != s && tree->parent[c] != s)
+			continue;
+		for (int64_t q0 = c == s ? k0 / a->nq * a->nq : 0; q0 < tree->len[c]; q0 += a->nq) {
+			struct attn_block b = block_at(a, c, kv, q0);
+			struct attn_keys k;
+			int64_t at = k0;
+			int own = c == s;
+
+			/* the block's keys from k0 on: the first is the one asked for, unless the window leaves it out */
+			if (!next_keys(a, &b, &own, &at, &k) || k.s != s || k.k0 != k0)
+				continue;
+			pack_grad_block(a, g, &b);
+			grad_scores(a, g, &b, &k);
+			add_to_keys(a, g, &b, &k, dk, dv);
+		}
+	}
+	for (int64_t i = 0; i < n; i++) {
+		int64_t t = tree->start[s] + k0 + i;
+
+		memcpy(mat_row(&a->dk, t) + kv * a->d, dk + i * a->dp, (size_t)a->d * sizeof *dk);
+		memcpy(mat_row(&a->dv, t) + kv * a->d, dv + i * a->dp, (size_t)a->d * sizeof *dv);
+	}
+}
+
+/* Key blocks are numbered through the buffer like query blocks, counting KEY_BLOCK tokens. */
+static void
+grad_numbered_keys(const struct attn *a, struct attn_grad *g, int64_t number, int32_t kv, float *sums)
+{
+	int32_t s = 0;
+
+	while (number >= (a->tree->len[s] + KEY_BLOCK - 1) / KEY_BLOCK)
+		number -= (a->tree->len[s++] + KEY_BLOCK - 1) / KEY_BLOCK;
+	grad_keys(a, g, s, kv, number * KEY_BLOCK, sums, sums + KEY_BLOCK * a->dp);
+}
+
+static void
+grad_by_blocks(const struct attn *a, struct cpu_ctx *ctx, int64_t packed)
+{
+	const struct od_tree *tree = a->tree;
+	int64_t n_kv = a->p->n_kv_heads, each = grad_block_scratch(a) + 2 * KEY_BLOCK * a->dp, n_keys = 0, n_queries;
+	float *shared = od_cpu_scratch(ctx, SCRATCH_ATTN, (size_t)(3 * packed * n_kv) * sizeof *shared);
+	float *team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads) * sizeof *team);
+
+	if (!shared || !team)
+		return;
+	for (int32_t s = 0; s < tree->n_segments; s++)
+		n_keys += (tree->len[s] + KEY_BLOCK - 1) / KEY_BLOCK;
+	n_queries = a->first_block[tree->n_segments];
+#pragma omp parallel num_threads(ctx->threads)
+	{
+		float *mine = team + each * omp_get_thread_num();
+
+#pragma omp for schedule(dynamic)
+		for (int64_t i = 0; i < tree->n_segments * n_kv; i++) {
+			int32_t s = (int32_t)(i / n_kv), kv = (int32_t)(i % n_kv);
+			float *to = shared + 3 * packed * kv + a->offset[s] * a->dp;
+
+			pack_segment(a, to, a->k, s, kv, 0);
+			pack_segment(a, to + packed, a->k, s, kv, 1);
+			pack_segment(a, to + 2 * packed, a->v, s, kv, 1);
+		}
+#pragma omp for schedule(dynamic)
+		for (int64_t i = 0; i < (n_keys + n_queries) * n_kv; i++) {
+			int32_t kv = (int32_t)(i % n_kv);
+			struct attn_grad g = { .k = shared + 3 * packed * kv };
+
+			g.kt = g.k + packed;
+			g.vt = g.kt + packed;
+			grad_block_init(&g, a, mine);
+			if (i / n_kv < n_keys) {
+				grad_numbered_keys(a, &g, i / n_kv, kv, mine + grad_block_scratch(a));
+			} else {
+				struct attn_block b = numbered_block(a, i / n_kv - n_keys, kv);
+
+				grad_block(a, &g, &b);
+			}
+		}
+	}
+}
+
+static void
+grad_by_trees(const struct attn *a, struct cpu_ctx *ctx)
+{
+	const struct od_tree *tree = a->tree;
+	int64_t largest = 0, each, n_kv = a->p->n_kv_heads;
+	float *team;
+
+	for (int32_t s = 0; s < tree->n_segments; s++)
+		if (tree->parent[s] < 0 && a->tree_tokens[s] > largest)
+			largest = a->tree_tokens[s];
+	each = grad_block_scratch(a) + 5 * largest * a->dp;
+	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads) * sizeof *team);
+	if (!team)
+		return;
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+	for (int64_t i = 0; i < tree->n_segments * n_kv; i++)
+		if (tree->parent[i / n_kv] < 0)
+			grad_tree(a, (int32_t)(i / n_kv), (int32_t)(i % n_kv), team + each * omp_get_thread_num());
+}
+
+/* By blocks costs 7 products where by trees costs 5, but spreads over any number of threads. */
+static int
+better_by_blocks(const struct attn *a, int64_t threads)
+{
+	int64_t units = 0;
+
+	for (int32_t s = 0; s < a->tree->n_segments; s++)
+		units += a->tree->parent[s] < 0 ? a->p->n_kv_heads : 0;
+	return units > 0 && (double)((units + threads - 1) / threads) / (double)units > 1.4 / (double)threads;
+}
+
 static void
 attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct od_mat dv, struct od_mat dout, struct od_mat q,
 	struct od_mat k, struct od_mat v, struct od_mat out, const float *lse, const struct od_tree *tree,
 	const struct od_attn_params *p)
 {
 	struct cpu_ctx *ctx = cpu_ctx(be);
-	int32_t n_seg = tree->n_segments, n_kv = p->n_kv_heads;
-	int64_t largest = 0, each;
 	struct attn a;
-	float *team;
+	int64_t packed;
 
 	attn_init(&a, q, k, v, tree, p);
-	if (attn_offsets(&a, ctx) < 0)
-		return;
-	for (int32_t s = 0; s < n_seg; s++)
-		if (tree->parent[s] < 0 && a.tree_tokens[s] > largest)
-			largest = a.tree_tokens[s];
-	each = grad_scratch(&a, largest);
-	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads) * sizeof *team);
-	if (!team)
+	packed = attn_offsets(&a, ctx) * a.dp;
+	if (packed < 0)
 		return;
 	a.out = out;
 	a.dout = dout;
@@ -532,8 +666,8 @@ attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct od_ma
 	a.dk = dk;
 	a.dv = dv;
 	a.lse = (float *)lse;
-#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
-	for (int64_t i = 0; i < (int64_t)n_seg * n_kv; i++)
-		if (tree->parent[i / n_kv] < 0)
-			grad_tree(&a, (int32_t)(i / n_kv), (int32_t)(i % n_kv), team + each * omp_get_thread_num());
+	if (better_by_blocks(&a, ctx->threads))
+		grad_by_blocks(&a, ctx, packed);
+	else
+		grad_by_trees(&a, ctx);
 }

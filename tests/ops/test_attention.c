@@ -258,6 +258,37 @@ test_packing_invariance(void **state)
 		}
 }
 
+/* The gradient is computed by trees on few threads and by blocks on many: the same bits. */
+static void
+test_thread_counts(void **state)
+{
+	struct od_backend *many = open_backend("cpu", 7);
+
+	(void)state;
+	use_variant(0);
+	for (size_t i = 0; i < N_SHAPES; i++)
+		for (size_t j = 0; j < N_TREES; j++) {
+			struct od_attn_params p = params_of(&shapes[i]);
+			struct attention a, b;
+			struct packed t;
+
+			pack_tree(&t, j);
+			a = attention_new(&shapes[i], t.tree.n_tokens, 2);
+			b = attention_clone(&a);
+			run(cpu1, &a, &t.tree, &p);
+			run(many, &b, &t.tree, &p);
+			expect_same(&b.out, &a.out, "out");
+			expect_same(&b.lse, &a.lse, "lse");
+			expect_same(&b.dq, &a.dq, "dq");
+			expect_same(&b.dk, &a.dk, "dk");
+			expect_same(&b.dv, &a.dv, "dv");
+			tmat_check_guards(&b.dk, "dk");
+			attention_free(&a);
+			attention_free(&b);
+		}
+	od_backend_close(many);
+}
+
 /* What is not finite must come out, not be masked away: the trainer stops on it. */
 static void
 test_nan_comes_out(void **state)
@@ -284,6 +315,7 @@ main(void)
 		cmocka_unit_test(test_against_reference),
 		cmocka_unit_test(test_reference_gradient),
 		cmocka_unit_test(test_packing_invariance),
+		cmocka_unit_test(test_thread_counts),
 		cmocka_unit_test(test_nan_comes_out),
 	};
 
