@@ -228,11 +228,14 @@ static void
 on_progress(void *ctx, const struct od_step_metrics *m, int64_t total)
 {
 	struct train *t = ctx;
-	char extra[96];
+	double accuracy = m->tally.accuracy / (double)m->tally.pairs;
+	char extra[96], share[32] = "";
 
 	(void)total;
-	snprintf(extra, sizeof extra, "loss %.4g, accuracy %.2f, %.0f tok/s", m->tally.loss,
-		m->tally.accuracy / (double)m->tally.pairs, m->seconds > 0 ? (double)m->tally.tokens / m->seconds : 0);
+	if (!isnan(accuracy))                        /* sft has none */
+		snprintf(share, sizeof share, ", accuracy %.2f", accuracy);
+	snprintf(extra, sizeof extra, "loss %.4g%s, %.0f tok/s", m->tally.loss, share,
+		m->seconds > 0 ? (double)m->tally.tokens / m->seconds : 0);
 	od_progress_update(t->progress, m->step, extra);
 }
 
@@ -242,6 +245,10 @@ on_evaluated(void *ctx, int64_t step, const struct od_tally *tally)
 	double n = (double)tally->pairs;
 
 	(void)ctx;
+	if (isnan(tally->accuracy)) {
+		od_note("step %lld: held-out loss %.6g (%lld records)", (long long)step, tally->loss, (long long)tally->pairs);
+		return;
+	}
 	od_note("step %lld: held-out loss %.6g, accuracy %.4g, reward accuracy %.4g, margin %.4g (%lld pairs)",
 		(long long)step, tally->loss, tally->accuracy / n, tally->reward_accuracy / n, tally->margin / n,
 		(long long)tally->pairs);
