@@ -59,8 +59,10 @@ $(BUILD)/flags: FORCE
 
 # Kernels are the only files compiled with more than -O2; each instruction set has its own file (see kernels/cpu).
 $(BUILD)/kernels/cpu/%.o: ALL_CFLAGS += -O3 -ffp-contract=fast
+ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
 $(BUILD)/kernels/cpu/%_avx512.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma
 $(BUILD)/kernels/cpu/%_avx2.o: ALL_CFLAGS += -mavx2 -mfma
+endif
 $(BUILD)/kernels/ref/%.o: ALL_CFLAGS += -ffp-contract=off
 
 # Asked once: are the libraries there at all?

@@ -189,10 +189,12 @@ static inline vf
 activate(enum od_act act, vf x, vf *dy)
 {
 	const float c = 1.5957691216057308f, a = 0.044715f;
-	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), s = 1.0f / (1.0f + vf_exp(-u));
+	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), e, s;
 
-	if (dy)
-		*dy = s + x * s * (1.0f - s) * (act == OD_ACT_SILU ? vf_set(1) : c * (1.0f + 3 * a * (x * x)));
+	e = vf_exp(-vf_max(vf_set(-87.0f), u));            /* finite, for e * s below */
+	s = 1.0f / (1.0f + e);
+	if (dy)                                            /* 1 - s is e * s: no cancellation at large u */
+		*dy = s + x * (s * (e * s)) * (act == OD_ACT_SILU ? vf_set(1) : c * (1.0f + 3 * a * (x * x)));
 	return x * s;
 }
 

@@ -316,7 +316,7 @@ test_glu(void **state)
 				ref->glu_bwd(ref, dg.m, du.m, o.m, dout.m, gate.m, up.m, (enum od_act)act);
 				/* in place: dgate over gate, dup over up, out over dout */
 				cpu->glu_bwd(cpu, gate2.m, up2.m, dout2.m, dout2.m, gate2.m, up2.m, (enum od_act)act);
-				expect_near(&gate2, &dg, 1e-6, 0, "dgate");
+				expect_near(&gate2, &dg, 1e-6, 1, "dgate");
 				expect_near(&up2, &du, 5e-7, 0, "dup");
 				expect_near(&dout2, &o, 5e-7, 0, "glu out again");
 				cpu->glu_bwd(cpu, b.m, a.m, nothing, dout.m, gate.m, up.m, (enum od_act)act);
@@ -482,6 +482,7 @@ test_adamw(void **state)
 	};
 
 	(void)state;
+	/* m may cancel: its error is a rounding of terms of order 0.1 */
 	FOR_EACH_VARIANT(var)
 		for (int64_t n = 1; n < 70000; n = n * 5 + 3)
 			for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -495,8 +496,8 @@ test_adamw(void **state)
 				v2 = tmat_clone(&v);
 				ref->adamw(ref, w.m.data, m.m.data, v.m.data, g.m.data, n, &cases[i]);
 				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, n, &cases[i]);
-				expect_near(&w2, &w, 2e-7, 0, "adamw w");
-				expect_near(&m2, &m, 3e-7, 0, "adamw m");
+				expect_near(&w2, &w, 2e-7, 1, "adamw w");
+				expect_near(&m2, &m, 3e-7, 0.1, "adamw m");
 				expect_near(&v2, &v, 3e-7, 0, "adamw v");
 				tmat_free(&w);
 				tmat_free(&m);
