@@ -46,7 +46,7 @@ od_ids_release(struct od_ids *ids)
 	*ids = (struct od_ids)OD_IDS_INIT;
 }
 
-/* ---- merges ----------------------------------------------------------------------------------------------------------- */
+/* ---- merges ------------------------------------------------------------------------------------------- */
 
 enum od_status
 od_bpe_reserve(struct od_bpe *b, size_t n, struct od_error *err)
@@ -120,7 +120,7 @@ od_bpe_finish(struct od_bpe *b)
 	}
 }
 
-/* ---- symbols of a word ------------------------------------------------------------------------------------------------ */
+/* ---- symbols of a word -------------------------------------------------------------------------------- */
 
 static void
 push_symbol(struct od_bpe_scratch *s, int32_t id)
@@ -175,7 +175,7 @@ start_word(const struct od_bpe *b, struct od_bpe_scratch *s, const char *word, s
 	return OD_OK;
 }
 
-/* ---- the heap of candidate merges -------------------------------------------------------------------------------------- */
+/* ---- the heap of candidate merges --------------------------------------------------------------------- */
 
 static bool
 before(struct od_candidate a, struct od_candidate b)

@@ -67,7 +67,7 @@ od_chat_find(const struct od_chat_template **out, const char *name, struct od_er
 	return od_fail(err, OD_EUSAGE, "unknown chat template '%.80s'; there are %s", name, NAMES);
 }
 
-/* ---- recognising a template --------------------------------------------------------------------------------------------- */
+/* ---- recognising a template --------------------------------------------------------------------------- */
 
 /* Whether a ChatML text writes a system turn of its own: "<|im_start|>system", a line break (or its escape), and then
  * more than the end of a string literal or an expression. */
@@ -141,7 +141,7 @@ od_chat_detect(const struct od_chat_template **out, const struct od_tokenizer *t
 	return od_chat_find(out, name, err);
 }
 
-/* ---- rendering ------------------------------------------------------------------------------------------------------------ */
+/* ---- rendering ---------------------------------------------------------------------------------------- */
 
 static void
 put_header(const struct od_chat_template *c, const char *role, struct od_buf *out)

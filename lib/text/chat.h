@@ -1,8 +1,12 @@
 /* chat.h -- chat templates of the supported families, as C, recognised from tokenizer_config.json.
  *
- * Names: llama3 (no default system turn), llama31 (Llama-3.1/3.2: default system turn with knowledge and current date),
- * chatml (no default system turn), qwen25 (ChatML with Qwen2.5's default system turn), qwen25-math, smollm2, gemma2 (system text is refused by the
- * family's template), plain (contents joined as they are, for models without a template).
+ *   llama3       no default system turn
+ *   llama31      Llama-3.1/3.2/3.3: always a system turn, which begins with knowledge and current date
+ *   chatml       no default system turn
+ *   qwen2, qwen25, qwen25-math, smollm2   ChatML with the family's default system turn
+ *   gemma2       user and assistant in turn, no system turn
+ *   plain        contents joined as they are, for models without a template
+ * Contents are trimmed where the family trims them. Roles are system, user and assistant; others are OD_EFORMAT.
  */
 #ifndef OD_TEXT_CHAT_H
 #define OD_TEXT_CHAT_H
@@ -31,8 +35,8 @@ struct od_chat_template;
 /* By name; OD_EUSAGE with the list of names when unknown. */
 OD_MUST_CHECK enum od_status od_chat_find(const struct od_chat_template **out, const char *name, struct od_error *err);
 
-/* From the tokenizer's own chat_template text (distinctive strings, not a Jinja interpreter). OD_ESUPPORT with the list of names
- * and "--chat-template NAME" when it is not recognised or absent. */
+/* From the tokenizer's own chat_template text (distinctive strings, not a Jinja interpreter). OD_ESUPPORT with the list
+ * of names and "--chat-template NAME" when it is not recognised or absent. */
 OD_MUST_CHECK enum od_status od_chat_detect(const struct od_chat_template **out, const struct od_tokenizer *t,
 	struct od_error *err);
 
@@ -40,7 +44,8 @@ const char *od_chat_name(const struct od_chat_template *c);
 const char *od_chat_names(void);                   /* "llama3, llama31, ..." */
 
 /* Appends the rendering to out. spans: [n], may be NULL. add_generation: ends with the assistant header. date: "26 Jul
- * 2024", for templates that show one (NULL: the family's fixed default). BOS text included where the template writes it. */
+ * 2024", for templates that show one (NULL: the family's fixed default). BOS text included where the template writes it
+ * and the tokenizer has one. */
 OD_MUST_CHECK enum od_status od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t,
 	const struct od_message *m, size_t n, bool add_generation, const char *date, struct od_buf *out,
 	struct od_turn_span *spans, struct od_error *err);

@@ -40,7 +40,7 @@ struct od_pool {
 	struct od_scratch *idle;
 };
 
-/* ---- the pool ---------------------------------------------------------------------------------------------------------- */
+/* ---- the pool ----------------------------------------------------------------------------------------- */
 
 static void
 scratch_free(struct od_scratch *s)
@@ -123,7 +123,7 @@ give_back(struct od_pool *p, struct od_scratch *s)
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------------- */
 
 static void
 forget(struct od_scratch *s)
@@ -199,7 +199,7 @@ encode_word(const struct od_tokenizer *t, struct od_scratch *s, const char *text
 	return st == OD_OK ? remember(s, text, n, hash, out, from, err) : st;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------------------------------------- */
 
 /* A stretch of normalised text without added tokens. */
 static enum od_status

@@ -23,7 +23,7 @@ type_of(const struct od_gguf_vocab *v, size_t id)
 	return v->types ? (enum od_gguf_token_type)v->types[id] : OD_GGUF_NORMAL;
 }
 
-/* ---- what comes in ------------------------------------------------------------------------------------------------------ */
+/* ---- what comes in ------------------------------------------------------------------------------------ */
 
 static enum od_status
 check_text(const struct od_gguf_text *t, const char *what, size_t i, struct od_error *err)
@@ -65,7 +65,7 @@ check_vocab(const struct od_gguf_vocab *v, struct od_vocab *vocab, struct od_err
 	return st == OD_OK ? check_special(v, "padding", v->pad, err) : st;
 }
 
-/* ---- merges from scores -------------------------------------------------------------------------------------------------- */
+/* ---- merges from scores ------------------------------------------------------------------------------- */
 
 struct scored_merge {
 	float score;
@@ -162,7 +162,7 @@ put_scored_merges(const struct od_gguf_vocab *v, const struct od_vocab *vocab, s
 	return st;
 }
 
-/* ---- tokenizer.json ------------------------------------------------------------------------------------------------------- */
+/* ---- tokenizer.json ----------------------------------------------------------------------------------- */
 
 static void
 put_added(const struct od_gguf_vocab *v, struct od_buf *out)
@@ -278,7 +278,7 @@ put_sentencepiece(const struct od_gguf_vocab *v, const struct od_vocab *vocab, s
 	return put_scored_merges(v, vocab, out, err);
 }
 
-/* ---- tokenizer_config.json ------------------------------------------------------------------------------------------------- */
+/* ---- tokenizer_config.json ---------------------------------------------------------------------------- */
 
 static void
 put_named(const struct od_gguf_vocab *v, const char *name, int64_t id, struct od_buf *out)

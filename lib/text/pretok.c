@@ -37,7 +37,7 @@ no_memory(size_t n, struct od_error *err)
 	return od_fail_nomem(err, "the pieces of a text", n);
 }
 
-/* ---- matches ---------------------------------------------------------------------------------------------------------- */
+/* ---- matches ------------------------------------------------------------------------------------------ */
 
 /* A walk over the matches of a pattern. */
 struct walk {
@@ -70,7 +70,7 @@ next_match(const struct od_step *s, struct od_matcher *m, const char *text, size
 	return st;
 }
 
-/* ---- normalisers ------------------------------------------------------------------------------------------------------ */
+/* ---- normalisers -------------------------------------------------------------------------------------- */
 
 static enum od_status
 replace_all(const struct od_step *s, struct od_matcher *m, const char *text, size_t n, struct od_buf *out,
@@ -157,7 +157,7 @@ od_normalize(const struct od_steps *s, struct od_pretok_scratch *scratch, const 
 	return st;
 }
 
-/* ---- cutting ---------------------------------------------------------------------------------------------------------- */
+/* ---- cutting ------------------------------------------------------------------------------------------ */
 
 static enum od_status
 add_span(struct od_pieces *p, size_t start, size_t len, struct od_error *err)
@@ -259,7 +259,7 @@ cut_all(const struct od_step *step, struct od_pretok_scratch *s, struct od_error
 	return OD_OK;
 }
 
-/* ---- rewriting pieces ------------------------------------------------------------------------------------------------- */
+/* ---- rewriting pieces --------------------------------------------------------------------------------- */
 
 /* Spaces as the replacement, which is also put in front where the scheme wants it. */
 static void

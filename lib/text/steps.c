@@ -60,7 +60,7 @@ read_pattern(struct od_step *s, const json_t *json, struct od_error *err)
 	return od_pattern_compile(&s->pattern, json_string_value(p), json_string_length(p), s->literal, err);
 }
 
-/* ---- normalisers ------------------------------------------------------------------------------------------------------ */
+/* ---- normalisers -------------------------------------------------------------------------------------- */
 
 static enum od_status
 add_replace(struct od_steps *s, const json_t *json, struct od_error *err)
@@ -157,7 +157,7 @@ od_steps_normalizer(struct od_steps *s, const json_t *json, struct od_error *err
 	return st;
 }
 
-/* ---- pre-tokenisers --------------------------------------------------------------------------------------------------- */
+/* ---- pre-tokenisers ----------------------------------------------------------------------------------- */
 
 static enum od_status
 add_cut(struct od_steps *s, const char *regex, enum od_behavior behavior, bool invert, struct od_error *err)

@@ -95,7 +95,7 @@ od_tokenizer_hash(const struct od_tokenizer *t)
 	return t->hash;
 }
 
-/* ---- decoding --------------------------------------------------------------------------------------------------------- */
+/* ---- decoding ----------------------------------------------------------------------------------------- */
 
 /* A piece in byte letters; as it is when it holds a character that is none. */
 static void
@@ -169,7 +169,7 @@ od_tokenizer_decode(const struct od_tokenizer *t, int32_t id, bool skip_special,
 		decode_spaces(out, piece, n, t->decoder.space);
 }
 
-/* ---- identity ---------------------------------------------------------------------------------------------------------- */
+/* ---- identity ----------------------------------------------------------------------------------------- */
 
 static void
 hash_number(struct od_sha256 *h, int64_t v)
@@ -256,7 +256,7 @@ make_hash(struct od_tokenizer *t, struct od_error *err)
 	return st;
 }
 
-/* ---- the end of loading ------------------------------------------------------------------------------------------------ */
+/* ---- the end of loading ------------------------------------------------------------------------------- */
 
 static enum od_status
 index_added(struct od_tokenizer *t, struct od_error *err)

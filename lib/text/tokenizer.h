@@ -4,7 +4,7 @@
  * PCRE2 as published), digit splitting, NFC and the other normalisers those files use, added and special tokens,
  * ignore_merges, and SentencePiece-style BPE with byte fallback (Gemma). A component this project does not know is
  * OD_ESUPPORT naming it; a malformed or incomplete file is OD_EFORMAT.
- * A loaded tokenizer is read-only and may be shared by threads, except od_tokenizer_encode, which takes a scratch each.
+ * A loaded tokenizer may be shared by threads: encoding keeps what it remembers in a pool of its own with a lock.
  */
 #ifndef OD_TEXT_TOKENIZER_H
 #define OD_TEXT_TOKENIZER_H

@@ -28,7 +28,7 @@ load_json(json_t **out, const char *text, size_t len, const char *name, struct o
 	return OD_OK;
 }
 
-/* ---- vocabulary -------------------------------------------------------------------------------------------------------- */
+/* ---- vocabulary --------------------------------------------------------------------------------------- */
 
 static enum od_status
 check_id(const json_t *id, const char *token, size_t n_tokens, struct od_error *err)
@@ -62,7 +62,7 @@ read_vocab(struct od_tokenizer *t, const json_t *model, struct od_error *err)
 	return OD_OK;
 }
 
-/* ---- merges ------------------------------------------------------------------------------------------------------------ */
+/* ---- merges ------------------------------------------------------------------------------------------- */
 
 /* "left right" or ["left", "right"]; false when it is neither. */
 static bool
@@ -132,7 +132,7 @@ read_merges(struct od_tokenizer *t, const json_t *model, struct od_error *err)
 	return OD_OK;
 }
 
-/* ---- model ------------------------------------------------------------------------------------------------------------- */
+/* ---- model -------------------------------------------------------------------------------------------- */
 
 /* Options of byte-pair encoding that none of the supported families uses. */
 static enum od_status
@@ -194,7 +194,7 @@ read_model(struct od_tokenizer *t, const json_t *root, struct od_error *err)
 	return st;
 }
 
-/* ---- added tokens ------------------------------------------------------------------------------------------------------ */
+/* ---- added tokens ------------------------------------------------------------------------------------- */
 
 static enum od_status
 read_flags(struct od_added_token *a, const json_t *json, struct od_error *err)
@@ -260,7 +260,7 @@ read_added(struct od_tokenizer *t, const json_t *root, struct od_error *err)
 	return OD_OK;
 }
 
-/* ---- decoder ----------------------------------------------------------------------------------------------------------- */
+/* ---- decoder ------------------------------------------------------------------------------------------ */
 
 /* {"type":"Replace","pattern":{"String":X},"content":" "} */
 static void
@@ -321,7 +321,7 @@ read_decoder_or_guess(struct od_tokenizer *t, const json_t *root, struct od_erro
 	return OD_OK;
 }
 
-/* ---- BOS, EOS, template ------------------------------------------------------------------------------------------------ */
+/* ---- BOS, EOS, template ------------------------------------------------------------------------------- */
 
 /* The token a template post-processor puts first, NULL when there is none. */
 static const char *
@@ -394,7 +394,7 @@ read_config(struct od_tokenizer *t, const json_t *root, const json_t *config, st
 	return OD_OK;
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------------------- */
 
 static enum od_status
 keep_json(char **out, const json_t *json, struct od_error *err)

@@ -115,7 +115,7 @@ is_ascii(const char *s, size_t n)
 	return true;
 }
 
-/* ---- normal forms ------------------------------------------------------------------------------------------------------ */
+/* ---- normal forms ------------------------------------------------------------------------------------- */
 
 /* The marks of three Tibetan letters that are no marks themselves, so that they sort with their neighbours. */
 static const struct {

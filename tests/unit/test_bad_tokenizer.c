@@ -145,7 +145,7 @@ survives_damage(void **state)
 	free(good);
 }
 
-/* ---- directories ----------------------------------------------------------------------------------------------------------- */
+/* ---- directories -------------------------------------------------------------------------------------- */
 
 static void
 write_text(const char *dir, const char *name, const char *text)

@@ -59,7 +59,7 @@ handles_unknown_characters(void **state)
 	encodes("'vocab':{'a':0},'merges':[]", "axa", "a|a");
 }
 
-/* ---- against the plain definition ---------------------------------------------------------------------------------------- */
+/* ---- against the plain definition --------------------------------------------------------------------- */
 
 struct naive {
 	int32_t rank[64][64], joined[64][64];
@@ -175,7 +175,7 @@ long_words_are_quick(void **state)
 	od_tokenizer_close(t);
 }
 
-/* ---- added tokens ---------------------------------------------------------------------------------------------------------- */
+/* ---- added tokens ------------------------------------------------------------------------------------- */
 
 #define LETTERS "'vocab':{'a':0,'b':1,' ':2,'x':3,'<':4,'>':5,'\xe2\x96\x81':6,'A':7},'merges':[]"
 #define ADDED(id, text, flags) "{'id':" id ",'content':'" text "','special':true,'normalized':false" flags "}"
@@ -249,7 +249,7 @@ metaspace_first_is_the_inputs(void **state)
 	od_tokenizer_close(t);
 }
 
-/* ---- the way back, names, identity ------------------------------------------------------------------------------------------ */
+/* ---- the way back, names, identity -------------------------------------------------------------------- */
 
 static void
 decodes_to(const struct od_tokenizer *t, int32_t id, bool skip, const char *want)
