@@ -140,8 +140,8 @@ swallow_right(const char *s, size_t n, size_t end)
 }
 
 int32_t
-od_added_next(const struct od_added_token *tokens, const struct od_trie *t, const char *text, size_t n, size_t from,
-	bool parse_special, size_t *start, size_t *end)
+od_added_next(const struct od_added_token *tokens, const struct od_trie *t, const char *text, size_t n,
+	size_t from, bool parse_special, size_t *start, size_t *end)
 {
 	size_t len = 0;
 

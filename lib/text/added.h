@@ -5,8 +5,8 @@
  *   lstrip, rstrip  the match swallows white space before, after it
  *   normalized   looked for in the normalised text (and itself normalised), else in the text as given
  *   special      looked for only when the caller parses special tokens
- * A token that is not special is looked for always if the model's vocabulary has it too (SentencePiece's user-defined
- * pieces); one that only the list of added tokens has is no ordinary text either.
+ * A token that is not special is looked for always if the model's vocabulary has it too (SentencePiece's
+ * user-defined pieces); one that only the list of added tokens has is no ordinary text either.
  */
 #ifndef OD_TEXT_ADDED_H
 #define OD_TEXT_ADDED_H
@@ -47,9 +47,9 @@ OD_MUST_CHECK enum od_status od_trie_add(struct od_trie *t, const char *text, si
 int32_t od_trie_match(const struct od_trie *t, const char *s, size_t n, size_t *len);
 void od_trie_release(struct od_trie *t);
 
-/* The next token in text at or after 'from' that counts: its index (-1: none), its bytes [*start, *end) with the white
- * space its flags swallow, never before 'from'. */
-int32_t od_added_next(const struct od_added_token *tokens, const struct od_trie *t, const char *text, size_t n,
-	size_t from, bool parse_special, size_t *start, size_t *end);
+/* The next token in text at or after 'from' that counts: its index (-1: none), its bytes [*start, *end) with
+ * the white space its flags swallow, never before 'from'. */
+int32_t od_added_next(const struct od_added_token *tokens, const struct od_trie *t, const char *text,
+	size_t n, size_t from, bool parse_special, size_t *start, size_t *end);
 
 #endif

@@ -94,8 +94,8 @@ od_bpe_add_merge(struct od_bpe *b, uint32_t rank, int32_t left, int32_t right, s
 	else
 		id = od_vocab_find(&b->vocab, joined.data, joined.len);
 	if (st == OD_OK && id < 0)
-		st = od_fail(err, OD_EFORMAT, "merge %u makes '%.80s', which is not in the vocabulary", (unsigned)rank,
-			joined.data);
+		st = od_fail(err, OD_EFORMAT, "merge %u makes '%.80s', which is not in the vocabulary",
+			(unsigned)rank, joined.data);
 	if (st == OD_OK) {
 		b->n_merges += slot->joined < 0;
 		*slot = (struct od_merge){ left, right, id, rank };

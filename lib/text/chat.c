@@ -1,11 +1,12 @@
-/* chat.c -- the supported chat templates. What a family's Jinja text computes is computed here directly; the differences
- * between families are few enough for one table.
+/* chat.c -- the supported chat templates. What a family's Jinja text computes is computed here directly; the
+ * differences between families are few enough for one table.
  *
  *   llama3   BOS, then per turn   <|start_header_id|>ROLE<|end_header_id|> LF LF trimmed <|eot_id|>
  *   llama31  the same, but the first turn is always a system turn that begins with two dates
- *   chatml   per turn             <|im_start|>ROLE LF content <|im_end|> LF        (qwen*, smollm2: a default system turn)
- *   gemma2   BOS, then per turn   <start_of_turn>ROLE LF trimmed <end_of_turn> LF  (assistant is "model", no system turn)
+ *   chatml   per turn             <|im_start|>ROLE LF content <|im_end|> LF
+ *   gemma2   BOS, then per turn   <start_of_turn>ROLE LF trimmed <end_of_turn> LF
  *   plain    contents only
+ * qwen* and smollm2 are chatml with a default system turn; gemma2 calls the assistant "model" and has no system turn.
  */
 #include "text/chat.h"
 
@@ -17,9 +18,11 @@ struct od_chat_template {
 	const char *name;
 	const char *start, *header_end, *end;  /* around role and content of a turn */
 	const char *assistant;                 /* what the assistant's role is called */
-	const char *default_system;            /* content of the system turn that is put in front when there is none */
+	const char *default_system;            /* of the system turn put in front when there is none */
 	const char *date;                      /* default of the date; NULL: the family shows none */
-	bool bos, trim, alternate, system;     /* alternate: user and assistant in turn; system: may there be such a turn */
+	bool bos, trim;
+	bool alternate;                        /* user and assistant in turn */
+	bool system;                           /* there may be a system turn */
 };
 
 #define LLAMA "<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", "assistant"
@@ -30,12 +33,12 @@ static const struct od_chat_template templates[] = {
 	{ "llama31", LLAMA, "", "26 Jul 2024", true, true, false, true },
 	{ "chatml", CHATML, NULL, NULL, false, false, false, true },
 	{ "qwen2", CHATML, "You are a helpful assistant.", NULL, false, false, false, true },
-	{ "qwen25", CHATML, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", NULL, false, false,
-		false, true },
-	{ "qwen25-math", CHATML, "Please reason step by step, and put your final answer within \\boxed{}.", NULL, false,
-		false, false, true },
-	{ "smollm2", CHATML, "You are a helpful AI assistant named SmolLM, trained by Hugging Face", NULL, false, false,
-		false, true },
+	{ "qwen25", CHATML, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", NULL,
+		false, false, false, true },
+	{ "qwen25-math", CHATML, "Please reason step by step, and put your final answer within \\boxed{}.",
+		NULL, false, false, false, true },
+	{ "smollm2", CHATML, "You are a helpful AI assistant named SmolLM, trained by Hugging Face", NULL,
+		false, false, false, true },
 	{ "gemma2", "<start_of_turn>", "\n", "<end_of_turn>\n", "model", NULL, NULL, true, true, true, false },
 	{ "plain", "", "", "", "", NULL, NULL, false, false, false, true }
 };
@@ -69,8 +72,8 @@ od_chat_find(const struct od_chat_template **out, const char *name, struct od_er
 
 /* ---- recognising a template --------------------------------------------------------------------------- */
 
-/* Whether a ChatML text writes a system turn of its own: "<|im_start|>system", a line break (or its escape), and then
- * more than the end of a string literal or an expression. */
+/* Whether a ChatML text writes a system turn of its own: "<|im_start|>system", a line break (or its escape),
+ * and then more than the end of a string literal or an expression. */
 static bool
 has_own_system(const char *text)
 {
@@ -91,19 +94,27 @@ has_own_system(const char *text)
 	return false;
 }
 
+static bool
+trims(const char *text)
+{
+	return strstr(text, "| trim") || strstr(text, "|trim");
+}
+
 /* ChatML with what the supported families do not write: thinking blocks, another end of the header. */
 static bool
 is_other_chatml(const char *text)
 {
-	return strstr(text, "<think>") || strstr(text, "<|im_sep|>") || strstr(text, "| trim") || strstr(text, "|trim");
+	return strstr(text, "<think>") || strstr(text, "<|im_sep|>") || trims(text);
 }
 
 static const char *
 recognise(const char *text)
 {
-	if (strstr(text, "<|start_header_id|>") && strstr(text, "<|eot_id|>"))
-		return strstr(text, "Cutting Knowledge Date") ? "llama31" : strstr(text, "| trim") || strstr(text, "|trim") ?
-			"llama3" : NULL;
+	if (strstr(text, "<|start_header_id|>") && strstr(text, "<|eot_id|>")) {
+		if (strstr(text, "Cutting Knowledge Date"))
+			return "llama31";
+		return trims(text) ? "llama3" : NULL;
+	}
 	if (strstr(text, "<start_of_turn>"))
 		return strstr(text, "System role not supported") ? "gemma2" : NULL;
 	if (!strstr(text, "<|im_start|>") || !strstr(text, "<|im_end|>") || is_other_chatml(text))
@@ -132,11 +143,13 @@ od_chat_detect(const struct od_chat_template **out, const struct od_tokenizer *t
 	const char *text = od_tokenizer_chat_template(t), *name;
 
 	if (!text)
-		return od_fail(err, OD_ESUPPORT, "the tokenizer has no chat template; choose one with --chat-template NAME: %s",
+		return od_fail(err, OD_ESUPPORT,
+			"the tokenizer has no chat template; choose one with --chat-template NAME: %s",
 			NAMES);
 	name = recognise(text);
 	if (!name)
-		return od_fail(err, OD_ESUPPORT, "the tokenizer's chat template is not one of the known; choose one with "
+		return od_fail(err, OD_ESUPPORT,
+			"the tokenizer's chat template is not one of the known; choose one with "
 			"--chat-template NAME: %s", NAMES);
 	return od_chat_find(out, name, err);
 }
@@ -178,13 +191,16 @@ check_role(const struct od_chat_template *c, const struct od_message *m, size_t 
 	bool user = strcmp(m->role, "user") == 0, system = strcmp(m->role, "system") == 0;
 
 	if (!user && !system && strcmp(m->role, "assistant") != 0)
-		return od_fail(err, OD_EFORMAT, "message %zu has the role '%.40s'; chat template '%s' knows system, user and "
+		return od_fail(err, OD_EFORMAT,
+			"message %zu has the role '%.40s'; chat template '%s' knows system, user and "
 			"assistant", i + 1, m->role, c->name);
 	if (system && !c->system)
-		return od_fail(err, OD_EFORMAT, "message %zu is a system turn, which chat template '%s' does not have", i + 1,
+		return od_fail(err, OD_EFORMAT,
+			"message %zu is a system turn, which chat template '%s' does not have", i + 1,
 			c->name);
 	if (c->alternate && user != (i % 2 == 0))
-		return od_fail(err, OD_EFORMAT, "message %zu has the role '%s'; chat template '%s' wants user and assistant in "
+		return od_fail(err, OD_EFORMAT,
+			"message %zu has the role '%s'; chat template '%s' wants user and assistant in "
 			"turn", i + 1, m->role, c->name);
 	return OD_OK;
 }
@@ -213,8 +229,9 @@ put_bos(const struct od_chat_template *c, const struct od_tokenizer *t, struct o
 }
 
 enum od_status
-od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t, const struct od_message *m, size_t n,
-	bool add_generation, const char *date, struct od_buf *out, struct od_turn_span *spans, struct od_error *err)
+od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t, const struct od_message *m,
+	size_t n, bool add_generation, const char *date, struct od_buf *out, struct od_turn_span *spans,
+	struct od_error *err)
 {
 	bool system = n && strcmp(m[0].role, "system") == 0;
 	enum od_status st = check_messages(c, m, n, err);

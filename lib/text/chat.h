@@ -6,7 +6,8 @@
  *   qwen2, qwen25, qwen25-math, smollm2   ChatML with the family's default system turn
  *   gemma2       user and assistant in turn, no system turn
  *   plain        contents joined as they are, for models without a template
- * Contents are trimmed where the family trims them. Roles are system, user and assistant; others are OD_EFORMAT.
+ * Contents are trimmed where the family trims them. Roles are system, user and assistant; others are
+ * OD_EFORMAT.
  */
 #ifndef OD_TEXT_CHAT_H
 #define OD_TEXT_CHAT_H
@@ -33,19 +34,20 @@ struct od_turn_span {
 struct od_chat_template;
 
 /* By name; OD_EUSAGE with the list of names when unknown. */
-OD_MUST_CHECK enum od_status od_chat_find(const struct od_chat_template **out, const char *name, struct od_error *err);
+OD_MUST_CHECK enum od_status od_chat_find(const struct od_chat_template **out, const char *name,
+	struct od_error *err);
 
-/* From the tokenizer's own chat_template text (distinctive strings, not a Jinja interpreter). OD_ESUPPORT with the list
- * of names and "--chat-template NAME" when it is not recognised or absent. */
+/* From the tokenizer's own chat_template text (distinctive strings, not a Jinja interpreter). OD_ESUPPORT
+ * with the list of names and "--chat-template NAME" when it is not recognised or absent. */
 OD_MUST_CHECK enum od_status od_chat_detect(const struct od_chat_template **out, const struct od_tokenizer *t,
 	struct od_error *err);
 
 const char *od_chat_name(const struct od_chat_template *c);
 const char *od_chat_names(void);                   /* "llama3, llama31, ..." */
 
-/* Appends the rendering to out. spans: [n], may be NULL. add_generation: ends with the assistant header. date: "26 Jul
- * 2024", for templates that show one (NULL: the family's fixed default). BOS text included where the template writes it
- * and the tokenizer has one. */
+/* Appends the rendering to out. spans: [n], may be NULL. add_generation: ends with the assistant header.
+ * date: "26 Jul 2024", for templates that show one (NULL: the family's fixed default). BOS text included
+ * where the template writes it and the tokenizer has one. */
 OD_MUST_CHECK enum od_status od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t,
 	const struct od_message *m, size_t n, bool add_generation, const char *date, struct od_buf *out,
 	struct od_turn_span *spans, struct od_error *err);

@@ -1,7 +1,7 @@
 /* encode.c -- text to ids.
  *
- * Words repeat, so each encoder remembers the ids of the words it has seen; the memory is bounded and simply forgotten
- * when full. Encoders are drawn from a pool: as many exist as threads have ever encoded at once.
+ * Words repeat, so each encoder remembers the ids of the words it has seen; the memory is bounded and simply
+ * forgotten when full. Encoders are drawn from a pool: as many exist as threads have ever encoded at once.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -141,7 +141,9 @@ find_word(const struct od_scratch *s, const char *text, size_t n, uint64_t hash)
 	for (size_t i = hash & (CACHE_SLOTS - 1);; i = (i + 1) & (CACHE_SLOTS - 1)) {
 		struct word *w = &s->word[i];
 
-		if (!w->len || (w->hash == hash && w->len == n && memcmp(s->text.data + w->text, text, n) == 0))
+		if (!w->len)
+			return w;
+		if (w->hash == hash && w->len == n && memcmp(s->text.data + w->text, text, n) == 0)
 			return w;
 	}
 }
@@ -160,8 +162,8 @@ append_ids(struct od_ids *out, const struct od_ids *from, size_t at, size_t n, s
 }
 
 static enum od_status
-remember(struct od_scratch *s, const char *text, size_t n, uint64_t hash, const struct od_ids *ids, size_t from,
-	struct od_error *err)
+remember(struct od_scratch *s, const char *text, size_t n, uint64_t hash, const struct od_ids *ids,
+	size_t from, struct od_error *err)
 {
 	size_t at = s->ids.n, n_ids = ids->n - from;
 	enum od_status st;
@@ -181,8 +183,8 @@ remember(struct od_scratch *s, const char *text, size_t n, uint64_t hash, const 
 }
 
 static enum od_status
-encode_word(const struct od_tokenizer *t, struct od_scratch *s, const char *text, size_t n, struct od_ids *out,
-	struct od_error *err)
+encode_word(const struct od_tokenizer *t, struct od_scratch *s, const char *text, size_t n,
+	struct od_ids *out, struct od_error *err)
 {
 	size_t from = out->n;
 	const struct word *known;
@@ -207,7 +209,10 @@ encode_plain(const struct od_tokenizer *t, struct od_scratch *s, const char *tex
 	struct od_ids *out, struct od_error *err)
 {
 	const struct od_pieces *p = NULL;
-	enum od_status st = n ? od_pre_tokenize(&t->pre_tokenizer, &s->pretok, text, n, first, &p, err) : OD_OK;
+	enum od_status st = OD_OK;
+
+	if (n)
+		st = od_pre_tokenize(&t->pre_tokenizer, &s->pretok, text, n, first, &p, err);
 
 	for (size_t i = 0; p && i < p->n && st == OD_OK; i++)
 		st = encode_word(t, s, p->text.data + p->span[i].start, p->span[i].len, out, err);
@@ -224,8 +229,8 @@ encode_stretch(const struct od_tokenizer *t, struct od_scratch *s, const char *t
 	int32_t k = -1;
 	enum od_status st = od_normalize(&t->normalizer, &s->pretok, text, n, &s->normalized, err);
 
-	while (st == OD_OK && (k = od_added_next(t->added, &t->normalized, b->data, b->len, at, parse_special, &start,
-		&end)) >= 0) {
+	while (st == OD_OK && (k = od_added_next(t->added, &t->normalized, b->data, b->len, at,
+		parse_special, &start, &end)) >= 0) {
 		st = encode_plain(t, s, b->data + at, start - at, first && !at, out, err);
 		if (st == OD_OK)
 			st = od_ids_add(out, t->added[k].id, err);
@@ -235,33 +240,37 @@ encode_stretch(const struct od_tokenizer *t, struct od_scratch *s, const char *t
 }
 
 static enum od_status
-encode_text(const struct od_tokenizer *t, struct od_scratch *s, const char *text, size_t n, bool parse_special,
-	struct od_ids *out, struct od_error *err)
+encode_text(const struct od_tokenizer *t, struct od_scratch *s, const char *text, size_t n,
+	bool parse_special, struct od_ids *out, struct od_error *err)
 {
 	size_t at = 0, start = 0, end = 0;
 	int32_t k = -1;
 	enum od_status st = OD_OK;
 
-	while (st == OD_OK && (k = od_added_next(t->added, &t->raw, text, n, at, parse_special, &start, &end)) >= 0) {
+	while (st == OD_OK && (k = od_added_next(t->added, &t->raw, text, n, at, parse_special, &start,
+		&end)) >= 0) {
 		if (start > at)
 			st = encode_stretch(t, s, text + at, start - at, !at, parse_special, out, err);
 		if (st == OD_OK)
 			st = od_ids_add(out, t->added[k].id, err);
 		at = end;
 	}
-	return st == OD_OK && at < n ? encode_stretch(t, s, text + at, n - at, !at, parse_special, out, err) : st;
+	if (st == OD_OK && at < n)
+		st = encode_stretch(t, s, text + at, n - at, !at, parse_special, out, err);
+	return st;
 }
 
 enum od_status
-od_tokenizer_encode(const struct od_tokenizer *t, const char *text, size_t n, bool parse_special, struct od_ids *out,
-	struct od_error *err)
+od_tokenizer_encode(const struct od_tokenizer *t, const char *text, size_t n, bool parse_special,
+	struct od_ids *out, struct od_error *err)
 {
 	struct od_scratch *s = NULL;
 	size_t valid = od_utf8_check(text, n);
 	enum od_status st;
 
 	if (n > MAX_TEXT)
-		return od_fail(err, OD_EFORMAT, "cannot tokenise a text of %zu bytes: the limit is %zu", n, MAX_TEXT);
+		return od_fail(err, OD_EFORMAT, "cannot tokenise a text of %zu bytes: the limit is %zu", n,
+			MAX_TEXT);
 	if (valid < n)
 		return od_fail(err, OD_EFORMAT, "cannot tokenise text: invalid UTF-8 at byte %zu", valid);
 	st = borrow(t->pool, &s, err);

@@ -24,7 +24,8 @@ static const struct od_gguf_pre known[] = {
 
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
 
-const char *const od_gguf_pre_names = "gpt-2, phi-2, smollm, starcoder, refact, command-r, llama-bpe, llama3, llama-v3, "
+const char *const od_gguf_pre_names =
+	"gpt-2, phi-2, smollm, starcoder, refact, command-r, llama-bpe, llama3, llama-v3, "
 	"dbrx, smaug-bpe, qwen2, deepseek-r1-qwen";
 
 const struct od_gguf_pre *
@@ -59,8 +60,9 @@ od_gguf_pre_of(const struct od_tokenizer *t)
 		const struct od_gguf_pre *p = &known[i];
 		size_t main = p->first ? 1 : 0;
 
-		if (s->n == main + 2 && (!p->first || is_split(&s->step[0], p->first)) && is_split(&s->step[main], p->main) &&
-			s->step[main + 1].kind == OD_STEP_BYTE_LETTERS && is_normalizer(&t->normalizer, p->nfc) &&
+		if (s->n == main + 2 && (!p->first || is_split(&s->step[0], p->first)) &&
+			is_split(&s->step[main], p->main) && s->step[main + 1].kind == OD_STEP_BYTE_LETTERS &&
+			is_normalizer(&t->normalizer, p->nfc) &&
 			t->bpe.ignore_merges == p->ignore_merges)
 			return p;
 	}
@@ -89,7 +91,8 @@ od_gguf_pre_json(const struct od_gguf_pre *p, struct od_buf *out)
 		put_split(p->main, out);
 		od_buf_char(out, ',');
 	}
-	od_buf_printf(out, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":%s,\"use_regex\":%s}",
+	od_buf_printf(out,
+		"{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":%s,\"use_regex\":%s}",
 		gpt2 ? "true" : "false", gpt2 ? "true" : "false");
 	if (p->first || !gpt2)
 		od_buf_str(out, "]}");

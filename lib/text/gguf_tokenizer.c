@@ -1,9 +1,9 @@
 /* gguf_tokenizer.c -- GGUF vocabulary arrays to tokenizer.json; gguf_vocab.c goes the other way.
  *
- * Byte-level vocabularies ("gpt2") carry their merges; what is missing is the pre-tokeniser, which the file names.
- * SentencePiece vocabularies ("llama") carry scores instead: any two pieces whose joint is a piece may merge, the best
- * scored joint first. As merges: every way to cut a piece into two pieces, by falling score; longer left sides first
- * among equals, as in published conversions.
+ * Byte-level vocabularies ("gpt2") carry their merges; what is missing is the pre-tokeniser, which the file
+ * names. SentencePiece vocabularies ("llama") carry scores instead: any two pieces whose joint is a piece may
+ * merge, the best scored joint first. As merges: every way to cut a piece into two pieces, by falling score;
+ * longer left sides first among equals, as in published conversions.
  */
 #include "text/gguf_tokenizer.h"
 
@@ -109,14 +109,15 @@ count_chars(const char *s, size_t n)
 
 /* Every way to cut piece 'id' into two pieces. */
 static enum od_status
-cut_piece(const struct od_gguf_vocab *v, const struct od_vocab *vocab, size_t id, struct scored_merge **m, size_t *n,
-	size_t *cap, struct od_error *err)
+cut_piece(const struct od_gguf_vocab *v, const struct od_vocab *vocab, size_t id, struct scored_merge **m,
+	size_t *n, size_t *cap, struct od_error *err)
 {
 	const char *s = v->tokens[id].s;
 	size_t len = v->tokens[id].n;
 
-	for (size_t i = len ? od_utf8_len((unsigned char)s[0]) : 0; i < len; i += od_utf8_len((unsigned char)s[i])) {
-		int32_t left = od_vocab_find(vocab, s, i), right = left < 0 ? -1 : od_vocab_find(vocab, s + i, len - i);
+	for (size_t i = 0; i < len; i += od_utf8_len((unsigned char)s[i])) {
+		int32_t left = i ? od_vocab_find(vocab, s, i) : -1;
+		int32_t right = left < 0 ? -1 : od_vocab_find(vocab, s + i, len - i);
 
 		if (!may_merge(v, left) || !may_merge(v, right))
 			continue;
@@ -135,7 +136,8 @@ put_piece(const struct od_gguf_vocab *v, int32_t id, struct od_buf *out)
 }
 
 static enum od_status
-put_scored_merges(const struct od_gguf_vocab *v, const struct od_vocab *vocab, struct od_buf *out, struct od_error *err)
+put_scored_merges(const struct od_gguf_vocab *v, const struct od_vocab *vocab, struct od_buf *out,
+	struct od_error *err)
 {
 	struct scored_merge *m = NULL;
 	size_t n = 0, cap = 0;
@@ -173,11 +175,14 @@ put_added(const struct od_gguf_vocab *v, struct od_buf *out)
 	for (size_t i = 0; i < v->n_tokens; i++) {
 		enum od_gguf_token_type t = type_of(v, i);
 
-		if (!v->tokens[i].n || (t != OD_GGUF_CONTROL && t != OD_GGUF_UNKNOWN && t != OD_GGUF_USER_DEFINED))
+		if (!v->tokens[i].n)
+			continue;
+		if (t != OD_GGUF_CONTROL && t != OD_GGUF_UNKNOWN && t != OD_GGUF_USER_DEFINED)
 			continue;
 		od_buf_printf(out, "%s\n{\"id\":%zu,\"content\":", any ? "," : "", i);
 		put_piece(v, (int32_t)i, out);
-		od_buf_printf(out, ",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":%s}",
+		od_buf_printf(out,
+			",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":%s}",
 			t == OD_GGUF_USER_DEFINED ? "false" : "true");
 		any = true;
 	}
@@ -197,7 +202,8 @@ put_post(const struct od_gguf_vocab *v, bool add_bos, struct od_buf *out)
 		for (int k = 0; k <= pair; k++) {
 			od_buf_str(out, k ? ",{\"SpecialToken\":{\"id\":" : "{\"SpecialToken\":{\"id\":");
 			put_piece(v, (int32_t)v->bos, out);
-			od_buf_printf(out, ",\"type_id\":%d}},{\"Sequence\":{\"id\":\"%c\",\"type_id\":%d}}", k, 'A' + k, k);
+			od_buf_printf(out, ",\"type_id\":%d}},{\"Sequence\":{\"id\":\"%c\",\"type_id\":%d}}",
+				k, 'A' + k, k);
 		}
 	}
 	od_buf_str(out, "],\n\"special_tokens\":{");
@@ -230,12 +236,13 @@ put_model(const char *unk, size_t unk_len, bool fallback, bool ignore_merges, st
 	else
 		od_buf_str(out, "null");
 	od_buf_printf(out, ",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":%s,"
-		"\"byte_fallback\":%s,\"ignore_merges\":%s,\n", fallback ? "true" : "false", fallback ? "true" : "false",
-		ignore_merges ? "true" : "false");
+		"\"byte_fallback\":%s,\"ignore_merges\":%s,\n", fallback ? "true" : "false",
+		fallback ? "true" : "false", ignore_merges ? "true" : "false");
 }
 
 static enum od_status
-put_byte_level(const struct od_gguf_vocab *v, const struct od_gguf_pre *p, struct od_buf *out, struct od_error *err)
+put_byte_level(const struct od_gguf_vocab *v, const struct od_gguf_pre *p, struct od_buf *out,
+	struct od_error *err)
 {
 	if (!v->n_merges)
 		return od_fail(err, OD_EFORMAT, "a vocabulary of the kind 'gpt2' has no merges");
@@ -244,7 +251,8 @@ put_byte_level(const struct od_gguf_vocab *v, const struct od_gguf_pre *p, struc
 	od_gguf_pre_json(p, out);
 	od_buf_str(out, ",\n");
 	put_post(v, v->add_bos >= 0 ? v->add_bos == 1 : p->bos, out);
-	od_buf_str(out, "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true},\n");
+	od_buf_str(out,
+		"\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,\"use_regex\":true},\n");
 	put_model(NULL, 0, false, p->ignore_merges, out);
 	put_vocab(v, out);
 	for (size_t i = 0; i < v->n_merges; i++) {
@@ -255,22 +263,26 @@ put_byte_level(const struct od_gguf_vocab *v, const struct od_gguf_pre *p, struc
 }
 
 static enum od_status
-put_sentencepiece(const struct od_gguf_vocab *v, const struct od_vocab *vocab, struct od_buf *out, struct od_error *err)
+put_sentencepiece(const struct od_gguf_vocab *v, const struct od_vocab *vocab, struct od_buf *out,
+	struct od_error *err)
 {
-	static const char replace[] = "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" SPACE_MARK "\"}";
+	static const char replace[] =
+		"{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" SPACE_MARK "\"}";
 	bool prefix = v->add_space_prefix != 0;
 	int64_t unk = v->unk;
 
 	for (size_t i = 0; unk < 0 && i < v->n_tokens; i++)
 		unk = type_of(v, i) == OD_GGUF_UNKNOWN ? (int64_t)i : -1;
 	if (prefix)
-		od_buf_printf(out, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\""
+		od_buf_printf(out,
+			"\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\""
 			SPACE_MARK "\"},%s]},\n", replace);
 	else
 		od_buf_printf(out, "\"normalizer\":%s,\n", replace);
 	od_buf_str(out, "\"pre_tokenizer\":null,\n");
 	put_post(v, v->add_bos != 0, out);
-	od_buf_printf(out, "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\""
+	od_buf_printf(out,
+		"\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\""
 		SPACE_MARK "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]},\n",
 		prefix ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
 	put_model(unk >= 0 ? v->tokens[unk].s : NULL, unk >= 0 ? v->tokens[unk].n : 0, true, false, out);
@@ -315,7 +327,8 @@ put_config(const struct od_gguf_vocab *v, struct od_buf *out, struct od_error *e
 }
 
 enum od_status
-od_gguf_tokenizer_json(const struct od_gguf_vocab *v, struct od_buf *json, struct od_buf *config, struct od_error *err)
+od_gguf_tokenizer_json(const struct od_gguf_vocab *v, struct od_buf *json, struct od_buf *config,
+	struct od_error *err)
 {
 	struct od_vocab vocab = OD_VOCAB_INIT;
 	bool pieces = v->model && strcmp(v->model, "llama") == 0;
@@ -325,10 +338,11 @@ od_gguf_tokenizer_json(const struct od_gguf_vocab *v, struct od_buf *json, struc
 	if (!v->model)
 		st = od_fail(err, OD_EFORMAT, "the file has no tokenizer: 'tokenizer.ggml.model' is missing");
 	else if (!pieces && strcmp(v->model, "gpt2") != 0)
-		st = od_fail(err, OD_ESUPPORT, "tokenizer model '%.80s' is not supported, only gpt2 and llama", v->model);
+		st = od_fail(err, OD_ESUPPORT, "tokenizer model '%.80s' is not supported, only gpt2 and llama",
+			v->model);
 	else if (!pieces && !p)
-		st = od_fail(err, OD_ESUPPORT, "pre-tokenizer '%.80s' is not known; known are %s", v->pre ? v->pre : "(none)",
-			od_gguf_pre_names);
+		st = od_fail(err, OD_ESUPPORT, "pre-tokenizer '%.80s' is not known; known are %s",
+			v->pre ? v->pre : "(none)", od_gguf_pre_names);
 	if (st == OD_OK)
 		st = check_vocab(v, &vocab, err);
 	if (st == OD_OK) {

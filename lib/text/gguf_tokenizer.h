@@ -1,8 +1,8 @@
 /* gguf_tokenizer.h -- the tokenizer of a GGUF file as tokenizer.json and tokenizer_config.json, and back.
  *
- * A GGUF file stores a vocabulary as plain arrays (keys tokenizer.ggml.*) and names its pre-tokeniser instead of writing
- * it down; this turns the one form into the other. It knows nothing of the file format itself: lib/io/gguf.h reads and
- * writes the arrays.
+ * A GGUF file stores a vocabulary as plain arrays (keys tokenizer.ggml.*) and names its pre-tokeniser instead
+ * of writing it down; this turns the one form into the other. It knows nothing of the file format itself:
+ * lib/io/gguf.h reads and writes the arrays.
  *
  *   key                                  member        key                                   member
  *   tokenizer.ggml.model                 model         tokenizer.ggml.bos_token_id           bos
@@ -25,8 +25,8 @@
 
 /* Values of tokenizer.ggml.token_type. */
 enum od_gguf_token_type {
-	OD_GGUF_NORMAL = 1, OD_GGUF_UNKNOWN = 2, OD_GGUF_CONTROL = 3, OD_GGUF_USER_DEFINED = 4, OD_GGUF_UNUSED = 5,
-	OD_GGUF_BYTE = 6
+	OD_GGUF_NORMAL = 1, OD_GGUF_UNKNOWN = 2, OD_GGUF_CONTROL = 3, OD_GGUF_USER_DEFINED = 4,
+	OD_GGUF_UNUSED = 5, OD_GGUF_BYTE = 6
 };
 
 struct od_gguf_text {
@@ -51,14 +51,16 @@ struct od_gguf_vocab {
 
 #define OD_GGUF_VOCAB_INIT { NULL, NULL, NULL, 0, NULL, NULL, 0, NULL, -1, -1, -1, -1, -1, -1, NULL }
 
-/* Appends the text of tokenizer.json to json and of tokenizer_config.json to config. OD_ESUPPORT naming a model or
- * pre-tokeniser that is not known, OD_EFORMAT for ids beyond the vocabulary, missing scores, invalid UTF-8. */
+/* Appends the text of tokenizer.json to json and of tokenizer_config.json to config. OD_ESUPPORT naming a
+ * model or pre-tokeniser that is not known, OD_EFORMAT for ids beyond the vocabulary, missing scores, invalid
+ * UTF-8. */
 OD_MUST_CHECK enum od_status od_gguf_tokenizer_json(const struct od_gguf_vocab *v, struct od_buf *json,
 	struct od_buf *config, struct od_error *err);
 
-/* The way back: the arrays of a loaded tokenizer, for writing a GGUF file. *out points into *store, and both into t
- * (model, template); release the store when done. OD_ESUPPORT when the pre-tokeniser has no name in GGUF files. Ids that
- * the tokenizer leaves empty become "[PADn]" of type unused; n_tokens is max(size of t, 'least'). */
+/* The way back: the arrays of a loaded tokenizer, for writing a GGUF file. *out points into *store, and both
+ * into t (model, template); release the store when done. OD_ESUPPORT when the pre-tokeniser has no name in
+ * GGUF files. Ids that the tokenizer leaves empty become "[PADn]" of type unused; n_tokens is max(size of t,
+ * 'least'). */
 struct od_gguf_vocab_store;
 OD_MUST_CHECK enum od_status od_gguf_vocab_of(struct od_gguf_vocab *out, struct od_gguf_vocab_store **store,
 	const struct od_tokenizer *t, size_t least, struct od_error *err);

@@ -96,7 +96,8 @@ fill_merges(struct od_gguf_vocab_store *s, const struct od_bpe *b, struct od_err
 		const char *r = od_vocab_piece(&b->vocab, s->sorted[i].right, &m);
 
 		if (memchr(l, ' ', n) || memchr(r, ' ', m))
-			return od_fail(err, OD_ESUPPORT, "merge %zu has a token with a space, which GGUF files cannot hold", i);
+			return od_fail(err, OD_ESUPPORT,
+				"merge %zu has a token with a space, which GGUF files cannot hold", i);
 		s->at[i] = s->text.len;
 		od_buf_append(&s->text, l, n);
 		od_buf_char(&s->text, ' ');
@@ -160,7 +161,8 @@ od_gguf_vocab_of(struct od_gguf_vocab *out, struct od_gguf_vocab_store **store, 
 	enum od_status st;
 
 	if (!p && !pieces)
-		return od_fail(err, OD_ESUPPORT, "the tokenizer's pre-tokenizer has no name in GGUF files; there are %s",
+		return od_fail(err, OD_ESUPPORT,
+			"the tokenizer's pre-tokenizer has no name in GGUF files; there are %s",
 			od_gguf_pre_names);
 	st = od_alloc(&s, 1, sizeof(*s), "a GGUF vocabulary", err);
 	if (st == OD_OK)
@@ -176,11 +178,15 @@ od_gguf_vocab_of(struct od_gguf_vocab *out, struct od_gguf_vocab_store **store, 
 	}
 	settle(s, n, b->n_merges);
 	fill_scores(s, b, b->vocab.n_ids);
-	*out = (struct od_gguf_vocab){ .model = pieces ? "llama" : "gpt2", .pre = pieces ? "default" : p->name,
-		.tokens = s->tokens, .n_tokens = n, .types = s->types, .merges = pieces ? NULL : s->merges,
-		.n_merges = pieces ? 0 : b->n_merges, .scores = pieces ? s->scores : NULL, .bos = t->bos, .eos = t->eos,
-		.unk = b->unk, .pad = t->pad, .add_bos = t->adds_bos, .chat_template = t->chat_template,
-		.add_space_prefix = pieces && t->normalizer.n && t->normalizer.step[0].kind == OD_STEP_PREPEND };
+	*out = (struct od_gguf_vocab){
+		.model = pieces ? "llama" : "gpt2", .pre = pieces ? "default" : p->name,
+		.tokens = s->tokens, .n_tokens = n, .types = s->types,
+		.merges = pieces ? NULL : s->merges, .n_merges = pieces ? 0 : b->n_merges,
+		.scores = pieces ? s->scores : NULL,
+		.bos = t->bos, .eos = t->eos, .unk = b->unk, .pad = t->pad, .add_bos = t->adds_bos,
+		.add_space_prefix = pieces && t->normalizer.n && t->normalizer.step[0].kind == OD_STEP_PREPEND,
+		.chat_template = t->chat_template
+	};
 	*store = s;
 	return OD_OK;
 }

@@ -8,7 +8,8 @@ od_member_string(const json_t *object, const char *name, const char **out, size_
 	const json_t *v = json_object_get(object, name);
 
 	if (!json_is_string(v) || (!n && strlen(json_string_value(v)) != json_string_length(v)))
-		return od_fail(err, OD_EFORMAT, v ? "field '%s' must be a string" : "field '%s' is missing", name);
+		return od_fail(err, OD_EFORMAT, v ? "field '%s' must be a string" : "field '%s' is missing",
+			name);
 	*out = json_string_value(v);
 	if (n)
 		*n = json_string_length(v);

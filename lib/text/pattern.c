@@ -53,7 +53,8 @@ translate(struct od_buf *out, const char *text, size_t n)
 }
 
 static enum od_status
-compile(struct od_pattern *p, const char *text, size_t n, bool literal, const char *shown, struct od_error *err)
+compile(struct od_pattern *p, const char *text, size_t n, bool literal, const char *shown,
+	struct od_error *err)
 {
 	uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK;
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
@@ -70,7 +71,8 @@ compile(struct od_pattern *p, const char *text, size_t n, bool literal, const ch
 	p->code = pcre2_compile((PCRE2_SPTR)text, n, options, &code, &at, context);
 	if (!p->code) {
 		pcre2_get_error_message(code, reason, sizeof(reason));
-		st = od_fail(err, OD_EFORMAT, "pattern '%.200s' is not valid: %s", shown, (const char *)reason);
+		st = od_fail(err, OD_EFORMAT, "pattern '%.200s' is not valid: %s", shown,
+			(const char *)reason);
 	} else {
 		pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);    /* without it the interpreter runs */
 	}
@@ -92,7 +94,7 @@ od_pattern_compile(struct od_pattern **out, const char *text, size_t n, bool lit
 	else
 		translate(&spelt, text, n);
 	if (!n || n > 65536)
-		st = od_fail(err, OD_EFORMAT, n ? "a pattern is longer than 65536 bytes" : "a pattern is empty");
+		st = od_fail(err, OD_EFORMAT, "a pattern %s", n ? "is longer than 65536 bytes" : "is empty");
 	else if (!od_buf_ok(&spelt))
 		st = od_fail_nomem(err, "a pattern", n);
 	else
@@ -149,19 +151,20 @@ od_matcher_free(struct od_matcher *m)
 }
 
 enum od_status
-od_pattern_next(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t from, bool *found,
-	size_t *start, size_t *end, struct od_error *err)
+od_pattern_next(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t from,
+	bool *found, size_t *start, size_t *end, struct od_error *err)
 {
 	int rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
 	unsigned char reason[128] = "";
 
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-		rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, m->data,
-			m->context);
+		rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+			m->data, m->context);
 	*found = rc >= 0;
 	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
 		pcre2_get_error_message(rc, reason, sizeof(reason));
-		return od_fail(err, OD_EFORMAT, "cannot split text with the tokenizer's pattern: %s", (const char *)reason);
+		return od_fail(err, OD_EFORMAT, "cannot split text with the tokenizer's pattern: %s",
+			(const char *)reason);
 	}
 	if (*found) {
 		*start = pcre2_get_ovector_pointer(m->data)[0];

@@ -45,10 +45,11 @@ struct walk {
 	bool any;
 };
 
-/* The next match, with start >= the last one's end. A match of no bytes counts unless it directly follows another. */
+/* The next match, with start >= the last one's end. A match of no bytes counts unless it directly follows
+ * another. */
 static enum od_status
-next_match(const struct od_step *s, struct od_matcher *m, const char *text, size_t n, struct walk *w, bool *found,
-	size_t *start, size_t *end, struct od_error *err)
+next_match(const struct od_step *s, struct od_matcher *m, const char *text, size_t n, struct walk *w,
+	bool *found, size_t *start, size_t *end, struct od_error *err)
 {
 	enum od_status st = OD_OK;
 
@@ -171,7 +172,8 @@ add_span(struct od_pieces *p, size_t start, size_t len, struct od_error *err)
 }
 
 static enum od_status
-add_part(struct od_pretok_scratch *s, size_t *n, size_t start, size_t len, bool is_match, struct od_error *err)
+add_part(struct od_pretok_scratch *s, size_t *n, size_t start, size_t len, bool is_match,
+	struct od_error *err)
 {
 	if (!od_grow(&s->part, &s->cap_part, *n + 1, sizeof(*s->part)) ||
 		!od_grow(&s->is_match, &s->cap_is_match, *n + 1, sizeof(*s->is_match)))
@@ -183,8 +185,8 @@ add_part(struct od_pretok_scratch *s, size_t *n, size_t start, size_t len, bool 
 
 /* Divides a text into its matches and what lies between them. */
 static enum od_status
-find_parts(const struct od_step *step, struct od_pretok_scratch *s, const char *text, size_t n, size_t *n_parts,
-	struct od_error *err)
+find_parts(const struct od_step *step, struct od_pretok_scratch *s, const char *text, size_t n,
+	size_t *n_parts, struct od_error *err)
 {
 	struct walk w = { 0, 0, false };
 	size_t at = 0, start, end;
@@ -222,8 +224,8 @@ joins(enum od_behavior behavior, bool before, bool here)
 }
 
 static enum od_status
-cut(const struct od_step *step, struct od_pretok_scratch *s, const char *text, struct od_span piece, struct od_pieces *out,
-	struct od_error *err)
+cut(const struct od_step *step, struct od_pretok_scratch *s, const char *text, struct od_span piece,
+	struct od_pieces *out, struct od_error *err)
 {
 	size_t n = 0, i, k;
 	enum od_status st = find_parts(step, s, text + piece.start, piece.len, &n, err);
@@ -308,8 +310,8 @@ rewrite_all(const struct od_step *step, struct od_pretok_scratch *s, bool first,
 }
 
 enum od_status
-od_pre_tokenize(const struct od_steps *steps, struct od_pretok_scratch *s, const char *text, size_t n, bool first,
-	const struct od_pieces **out, struct od_error *err)
+od_pre_tokenize(const struct od_steps *steps, struct od_pretok_scratch *s, const char *text, size_t n,
+	bool first, const struct od_pieces **out, struct od_error *err)
 {
 	enum od_status st;
 
@@ -322,7 +324,7 @@ od_pre_tokenize(const struct od_steps *steps, struct od_pretok_scratch *s, const
 
 		if (step->kind != OD_STEP_SPLIT)
 			st = rewrite_all(step, s, first, err);
-		if (st == OD_OK && (step->kind == OD_STEP_SPLIT || (step->kind == OD_STEP_METASPACE && step->split)))
+		if (st == OD_OK && (step->kind == OD_STEP_SPLIT || step->split))
 			st = cut_all(step, s, err);
 	}
 	*out = &s->a;

@@ -1,8 +1,8 @@
 /* pretok.h -- normalisers and pre-tokenisers of tokenizer.json as lists of simple steps.
  *
- * A normaliser step rewrites a text. A pre-tokeniser step takes the pieces of a text and cuts them further; two of the
- * steps (byte letters, metaspace) also rewrite it. Everything that cuts is a pattern and a behaviour: "Digits" is the
- * pattern \p{N}, "Whitespace" is \w+|[^\w\s]+ inverted, and so on.
+ * A normaliser step rewrites a text. A pre-tokeniser step takes the pieces of a text and cuts them further;
+ * two of the steps (byte letters, metaspace) also rewrite it. Everything that cuts is a pattern and a
+ * behaviour: "Digits" is the pattern \p{N}, "Whitespace" is \w+|[^\w\s]+ inverted, and so on.
  */
 #ifndef OD_TEXT_PRETOK_H
 #define OD_TEXT_PRETOK_H
@@ -47,7 +47,8 @@ struct od_step {
 	enum od_normal_form form;
 	enum od_behavior behavior;
 	enum od_prepend prepend;
-	bool invert, left, right, split;
+	bool invert, left, right;
+	bool split;                        /* a metaspace step also cuts */
 	bool literal;                      /* the pattern is plain text */
 };
 
@@ -60,10 +61,12 @@ struct od_steps {
 
 #define OD_STEPS_INIT { NULL, 0, 0 }
 
-/* Read the members "normalizer" and "pre_tokenizer" (NULL or null: no steps). A type that is not known is OD_ESUPPORT
- * naming it. */
-OD_MUST_CHECK enum od_status od_steps_normalizer(struct od_steps *s, const json_t *json, struct od_error *err);
-OD_MUST_CHECK enum od_status od_steps_pre_tokenizer(struct od_steps *s, const json_t *json, struct od_error *err);
+/* Read the members "normalizer" and "pre_tokenizer" (NULL or null: no steps). A type that is not known is
+ * OD_ESUPPORT naming it. */
+OD_MUST_CHECK enum od_status od_steps_normalizer(struct od_steps *s, const json_t *json,
+	struct od_error *err);
+OD_MUST_CHECK enum od_status od_steps_pre_tokenizer(struct od_steps *s, const json_t *json,
+	struct od_error *err);
 void od_steps_release(struct od_steps *s);
 
 struct od_span {
@@ -92,8 +95,8 @@ OD_MUST_CHECK enum od_status od_pretok_scratch_init(struct od_pretok_scratch *s,
 void od_pretok_scratch_release(struct od_pretok_scratch *s);
 
 /* out := normalised text (n bytes of valid UTF-8); it is cleared first. */
-OD_MUST_CHECK enum od_status od_normalize(const struct od_steps *s, struct od_pretok_scratch *scratch, const char *text,
-	size_t n, struct od_buf *out, struct od_error *err);
+OD_MUST_CHECK enum od_status od_normalize(const struct od_steps *s, struct od_pretok_scratch *scratch,
+	const char *text, size_t n, struct od_buf *out, struct od_error *err);
 
 /* The pieces of a text, none empty: *out points into the scratch. first: the text begins the whole input. */
 OD_MUST_CHECK enum od_status od_pre_tokenize(const struct od_steps *s, struct od_pretok_scratch *scratch,

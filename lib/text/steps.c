@@ -119,8 +119,8 @@ add_normalizer(struct od_steps *s, const json_t *json, int depth, struct od_erro
 		size_t i;
 
 		if (!json_is_array(list) || depth >= MAX_DEPTH)
-			return od_fail(err, OD_EFORMAT, "field 'normalizers' must be a list, nested at most %d deep",
-				MAX_DEPTH);
+			return od_fail(err, OD_EFORMAT,
+				"field 'normalizers' must be a list, nested at most %d deep", MAX_DEPTH);
 		json_array_foreach(list, i, item) {
 			st = add_normalizer(s, item, depth + 1, err);
 			if (st != OD_OK)
@@ -176,7 +176,8 @@ add_cut(struct od_steps *s, const char *regex, enum od_behavior behavior, bool i
 static enum od_status
 read_behavior(const json_t *json, enum od_behavior *out, struct od_error *err)
 {
-	static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
+	static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+		"Contiguous" };
 	const char *name;
 	enum od_status st = od_member_string(json, "behavior", &name, NULL, err);
 
@@ -290,7 +291,8 @@ add_pre_tokenizer(struct od_steps *s, const json_t *json, int depth, struct od_e
 		enum od_status (*add)(struct od_steps *s, const json_t *json, struct od_error *err);
 	} known[] = {
 		{ "ByteLevel", add_byte_level }, { "Split", add_split }, { "Digits", add_digits },
-		{ "Metaspace", add_metaspace }, { "Punctuation", add_punctuation }, { "CharDelimiterSplit", add_delimiter }
+		{ "Metaspace", add_metaspace }, { "Punctuation", add_punctuation },
+		{ "CharDelimiterSplit", add_delimiter }
 	};
 	const char *type;
 	enum od_status st;
@@ -305,8 +307,8 @@ add_pre_tokenizer(struct od_steps *s, const json_t *json, int depth, struct od_e
 		size_t i;
 
 		if (!json_is_array(list) || depth >= MAX_DEPTH)
-			return od_fail(err, OD_EFORMAT, "field 'pretokenizers' must be a list, nested at most %d deep",
-				MAX_DEPTH);
+			return od_fail(err, OD_EFORMAT,
+				"field 'pretokenizers' must be a list, nested at most %d deep", MAX_DEPTH);
 		json_array_foreach(list, i, item) {
 			st = add_pre_tokenizer(s, item, depth + 1, err);
 			if (st != OD_OK)

@@ -1,5 +1,5 @@
-/* tokenizer.c -- questions to a loaded tokenizer: pieces, ids, decoding, identity. encode.c runs it the other way,
- * tokenizer_json.c loads it. */
+/* tokenizer.c -- questions to a loaded tokenizer: pieces, ids, decoding, identity. encode.c runs it the other
+ * way, tokenizer_json.c loads it. */
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
@@ -129,7 +129,8 @@ hex_digit(char c)
 static int
 named_byte(const char *piece, size_t n)
 {
-	if (n != 6 || memcmp(piece, "<0x", 3) != 0 || piece[5] != '>' || hex_digit(piece[3]) < 0 || hex_digit(piece[4]) < 0)
+	if (n != 6 || memcmp(piece, "<0x", 3) != 0 || piece[5] != '>' || hex_digit(piece[3]) < 0 ||
+		hex_digit(piece[4]) < 0)
 		return -1;
 	return hex_digit(piece[3]) * 16 + hex_digit(piece[4]);
 }
@@ -195,7 +196,8 @@ by_rank(const void *a, const void *b)
 	return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-/* Merges in the order of their ranks, so that neither the hash table's layout nor the file's spelling matters. */
+/* Merges in the order of their ranks, so that neither the hash table's layout nor the file's spelling
+ * matters. */
 static enum od_status
 hash_merges(struct od_sha256 *h, const struct od_bpe *b, struct od_error *err)
 {
@@ -226,7 +228,8 @@ hash_rules(struct od_sha256 *h, const struct od_tokenizer *t)
 
 	hash_text(h, t->normalizer_text, strlen(t->normalizer_text));
 	hash_text(h, t->pre_tokenizer_text, strlen(t->pre_tokenizer_text));
-	hash_number(h, t->bpe.byte_fallback | t->bpe.fuse_unk << 1 | t->bpe.ignore_merges << 2 | t->adds_bos << 3);
+	hash_number(h,
+		t->bpe.byte_fallback | t->bpe.fuse_unk << 1 | t->bpe.ignore_merges << 2 | t->adds_bos << 3);
 	hash_number(h, t->bpe.unk);
 	hash_number(h, t->bos);
 	hash_number(h, t->eos);
@@ -261,7 +264,8 @@ make_hash(struct od_tokenizer *t, struct od_error *err)
 static enum od_status
 index_added(struct od_tokenizer *t, struct od_error *err)
 {
-	enum od_status st = od_alloc(&t->added_of, t->bpe.vocab.n_ids, sizeof(*t->added_of), "added tokens", err);
+	enum od_status st = od_alloc(&t->added_of, t->bpe.vocab.n_ids, sizeof(*t->added_of), "added tokens",
+		err);
 
 	if (st != OD_OK)
 		return st;

@@ -1,10 +1,10 @@
 /* tokenizer.h -- text to token ids exactly as the model's own tokenizer.json prescribes, and back.
  *
- * Covers the BPE tokenizers of the supported families: byte-level BPE with the file's own pre-tokeniser patterns (run by
- * PCRE2 as published), digit splitting, NFC and the other normalisers those files use, added and special tokens,
- * ignore_merges, and SentencePiece-style BPE with byte fallback (Gemma). A component this project does not know is
- * OD_ESUPPORT naming it; a malformed or incomplete file is OD_EFORMAT.
- * A loaded tokenizer may be shared by threads: encoding keeps what it remembers in a pool of its own with a lock.
+ * Covers the BPE tokenizers of the supported families: byte-level BPE with the file's own pre-tokeniser
+ * patterns (run by PCRE2 as published), digit splitting, NFC and the other normalisers those files use, added
+ * and special tokens, ignore_merges, and SentencePiece-style BPE with byte fallback (Gemma). A component this
+ * project does not know is OD_ESUPPORT naming it; a malformed or incomplete file is OD_EFORMAT.
+ * A loaded tokenizer may be shared by threads: encoding keeps what it remembers in a pool with a lock.
  */
 #ifndef OD_TEXT_TOKENIZER_H
 #define OD_TEXT_TOKENIZER_H
@@ -27,22 +27,26 @@ struct od_ids {
 #define OD_IDS_INIT { NULL, 0, 0 }
 void od_ids_release(struct od_ids *ids);
 
-/* tokenizer.json (required) and tokenizer_config.json (for bos/eos names and the template; may be absent) of a model
- * directory. */
-OD_MUST_CHECK enum od_status od_tokenizer_open(struct od_tokenizer **out, const char *dir, struct od_error *err);
+/* tokenizer.json (required) and tokenizer_config.json (for bos/eos names and the template; may be absent) of
+ * a model directory. */
+OD_MUST_CHECK enum od_status od_tokenizer_open(struct od_tokenizer **out, const char *dir,
+	struct od_error *err);
 
-/* From the texts themselves; config may be NULL. 'name' is for messages. For tests, fuzzing and conversion. */
+/* From the texts themselves; config may be NULL. 'name' is for messages. For tests, fuzzing and
+ * conversion. */
 OD_MUST_CHECK enum od_status od_tokenizer_parse(struct od_tokenizer **out, const char *json, size_t len,
 	const char *config, size_t config_len, const char *name, struct od_error *err);
 void od_tokenizer_close(struct od_tokenizer *t);
 
-/* Appends the ids of text (valid UTF-8, n bytes). No BOS or EOS is added by itself. parse_special: texts of special tokens
- * in the input become those tokens; otherwise they are ordinary text, and so are added tokens that the model's own
- * vocabulary lacks. OD_EFORMAT for invalid UTF-8; what was appended before a failure stays. */
+/* Appends the ids of text (valid UTF-8, n bytes). No BOS or EOS is added by itself. parse_special: texts of
+ * special tokens in the input become those tokens; otherwise they are ordinary text, and so are added tokens
+ * that the model's own vocabulary lacks. OD_EFORMAT for invalid UTF-8; what was appended before a failure
+ * stays. */
 OD_MUST_CHECK enum od_status od_tokenizer_encode(const struct od_tokenizer *t, const char *text, size_t n,
 	bool parse_special, struct od_ids *out, struct od_error *err);
 
-/* Appends the bytes of an id to out; special tokens as their text unless skip_special. Unknown ids append nothing. */
+/* Appends the bytes of an id to out; special tokens as their text unless skip_special. Unknown ids append
+ * nothing. */
 void od_tokenizer_decode(const struct od_tokenizer *t, int32_t id, bool skip_special, struct od_buf *out);
 
 int32_t od_tokenizer_id(const struct od_tokenizer *t, const char *token);     /* -1 when not in the vocabulary */

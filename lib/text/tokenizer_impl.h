@@ -1,7 +1,7 @@
 /* tokenizer_impl.h -- the inside of struct od_tokenizer, shared by the files that read, run and export it.
  *
- * A text goes through: added tokens in the text as given -> normaliser -> added tokens in the normalised text ->
- * pre-tokeniser -> byte-pair encoding of each piece, remembered per piece.
+ * A text goes through: added tokens in the text as given -> normaliser -> added tokens in the normalised text
+ * -> pre-tokeniser -> byte-pair encoding of each piece, remembered per piece.
  */
 #ifndef OD_TEXT_TOKENIZER_IMPL_H
 #define OD_TEXT_TOKENIZER_IMPL_H

@@ -6,8 +6,8 @@
 #include "text/json_member.h"
 #include "text/tokenizer_impl.h"
 
-/* Vocabularies have holes, but small ones: an id far beyond the number of tokens is a damaged file, not a reason to
- * allocate tables of that size. */
+/* Vocabularies have holes, but small ones: an id far beyond the number of tokens is a damaged file, not a
+ * reason to allocate tables of that size. */
 #define SPARE_IDS 65536
 
 static enum od_status
@@ -38,7 +38,8 @@ check_id(const json_t *id, const char *token, size_t n_tokens, struct od_error *
 	if (!json_is_integer(id))
 		return od_fail(err, OD_EFORMAT, "id of token '%.80s' must be an integer", token);
 	if (v < 0 || (size_t)v >= 2 * n_tokens + SPARE_IDS || v >= INT32_MAX)
-		return od_fail(err, OD_EFORMAT, "id %lld of token '%.80s' is out of range", (long long)v, token);
+		return od_fail(err, OD_EFORMAT, "id %lld of token '%.80s' is out of range", (long long)v,
+			token);
 	return OD_OK;
 }
 
@@ -55,7 +56,8 @@ read_vocab(struct od_tokenizer *t, const json_t *model, struct od_error *err)
 	json_object_foreach(vocab, piece, id) {
 		st = check_id(id, piece, json_object_size(vocab), err);
 		if (st == OD_OK)
-			st = od_vocab_add(&t->bpe.vocab, (int32_t)json_integer_value(id), piece, strlen(piece), err);
+			st = od_vocab_add(&t->bpe.vocab, (int32_t)json_integer_value(id), piece,
+				strlen(piece), err);
 		if (st != OD_OK)
 			return st;
 	}
@@ -104,7 +106,8 @@ read_merge(struct od_tokenizer *t, const json_t *m, size_t i, struct od_error *e
 	for (size_t k = 0; k < 2; k++) {
 		id[k] = od_vocab_find(&t->bpe.vocab, side[k], len[k]);
 		if (id[k] < 0)
-			return od_fail(err, OD_EFORMAT, "merge %zu names '%.*s', which is not in the vocabulary", i,
+			return od_fail(err, OD_EFORMAT,
+				"merge %zu names '%.*s', which is not in the vocabulary", i,
 				len[k] < 80 ? (int)len[k] : 80, side[k]);
 	}
 	return od_bpe_add_merge(&t->bpe, (uint32_t)i, id[0], id[1], err);
@@ -118,7 +121,8 @@ read_merges(struct od_tokenizer *t, const json_t *model, struct od_error *err)
 	enum od_status st;
 
 	if (!json_is_array(merges))
-		return od_fail(err, OD_EFORMAT, merges ? "field 'merges' must be a list" : "field 'merges' is missing");
+		return od_fail(err, OD_EFORMAT, "field 'merges' %s",
+			merges ? "must be a list" : "is missing");
 	st = od_bpe_reserve(&t->bpe, json_array_size(merges), err);
 	if (st != OD_OK)
 		return st;
@@ -141,7 +145,8 @@ refuse_rare(const json_t *model, struct od_error *err)
 	static const char *const rare[] = { "continuing_subword_prefix", "end_of_word_suffix" };
 	const json_t *type = json_object_get(model, "type"), *dropout = json_object_get(model, "dropout");
 
-	if (type && !json_is_null(type) && (!json_is_string(type) || strcmp(json_string_value(type), "BPE") != 0))
+	if (type && !json_is_null(type) &&
+		(!json_is_string(type) || strcmp(json_string_value(type), "BPE") != 0))
 		return od_fail(err, OD_ESUPPORT, "tokenizer model '%.80s' is not supported, only BPE",
 			json_is_string(type) ? json_string_value(type) : "?");
 	if (json_is_number(dropout) && json_number_value(dropout) != 0)
@@ -166,7 +171,8 @@ read_unk(struct od_tokenizer *t, const json_t *model, struct od_error *err)
 		return od_fail(err, OD_EFORMAT, "field 'unk_token' must be a string");
 	t->bpe.unk = od_vocab_find(&t->bpe.vocab, json_string_value(unk), json_string_length(unk));
 	if (t->bpe.unk < 0)
-		return od_fail(err, OD_EFORMAT, "unk_token '%.80s' is not in the vocabulary", json_string_value(unk));
+		return od_fail(err, OD_EFORMAT, "unk_token '%.80s' is not in the vocabulary",
+			json_string_value(unk));
 	return OD_OK;
 }
 
@@ -177,7 +183,8 @@ read_model(struct od_tokenizer *t, const json_t *root, struct od_error *err)
 	enum od_status st;
 
 	if (!json_is_object(model))
-		return od_fail(err, OD_EFORMAT, model ? "field 'model' must be an object" : "field 'model' is missing");
+		return od_fail(err, OD_EFORMAT, "field 'model' %s",
+			model ? "must be an object" : "is missing");
 	st = refuse_rare(model, err);
 	if (st == OD_OK)
 		st = od_member_bool(model, "byte_fallback", false, &t->bpe.byte_fallback, err);
@@ -224,14 +231,15 @@ read_added_token(struct od_tokenizer *t, const json_t *json, size_t n_tokens, st
 	in_model = od_vocab_find(&t->bpe.vocab, content, n) >= 0;
 	st = check_id(json_object_get(json, "id"), content, n_tokens, err);
 	if (st == OD_OK)
-		st = od_vocab_add(&t->bpe.vocab, (int32_t)json_integer_value(json_object_get(json, "id")), content, n, err);
+		st = od_vocab_add(&t->bpe.vocab, (int32_t)json_integer_value(json_object_get(json, "id")),
+			content, n, err);
 	if (st != OD_OK)
 		return st;
 	if (!od_grow(&t->added, &t->cap_added, t->n_added + 1, sizeof(*t->added)))
 		return od_fail_nomem(err, "added tokens", (t->n_added + 1) * sizeof(*t->added));
 	a = &t->added[t->n_added];
-	*a = (struct od_added_token){ .id = (int32_t)json_integer_value(json_object_get(json, "id")), .len = n,
-		.in_model = in_model };
+	*a = (struct od_added_token){ .id = (int32_t)json_integer_value(json_object_get(json, "id")),
+		.len = n, .in_model = in_model };
 	a->content = od_strndup(content, n);
 	if (!a->content)
 		return od_fail_nomem(err, "added tokens", n);
@@ -250,7 +258,8 @@ read_added(struct od_tokenizer *t, const json_t *root, struct od_error *err)
 	if (!json_is_array(list))
 		return od_fail(err, OD_EFORMAT, "field 'added_tokens' must be a list");
 	json_array_foreach(list, i, item) {
-		enum od_status st = read_added_token(t, item, t->bpe.vocab.n_pieces + json_array_size(list), err);
+		enum od_status st = read_added_token(t, item, t->bpe.vocab.n_pieces + json_array_size(list),
+			err);
 
 		if (st != OD_OK) {
 			od_error_prefix(err, "added_tokens %zu: ", i);
@@ -331,9 +340,10 @@ post_first(const json_t *post, int depth)
 	const json_t *list = json_object_get(post, "processors"), *item;
 	size_t i;
 
-	if (type && strcmp(type, "TemplateProcessing") == 0)
-		return json_string_value(json_object_get(json_object_get(json_array_get(json_object_get(post, "single"), 0),
-			"SpecialToken"), "id"));
+	if (type && strcmp(type, "TemplateProcessing") == 0) {
+		item = json_array_get(json_object_get(post, "single"), 0);
+		return json_string_value(json_object_get(json_object_get(item, "SpecialToken"), "id"));
+	}
 	if (type && strcmp(type, "Sequence") == 0 && depth < 16) {
 		json_array_foreach(list, i, item) {
 			const char *id = post_first(item, depth + 1);
@@ -353,7 +363,9 @@ named_token(const struct od_tokenizer *t, const json_t *config, const char *name
 
 	if (json_is_object(v))
 		v = json_object_get(v, "content");
-	return json_is_string(v) ? od_vocab_find(&t->bpe.vocab, json_string_value(v), json_string_length(v)) : -1;
+	if (!json_is_string(v))
+		return -1;
+	return od_vocab_find(&t->bpe.vocab, json_string_value(v), json_string_length(v));
 }
 
 /* The template: a text, or the one named "default" of a list. */
@@ -406,7 +418,8 @@ keep_json(char **out, const json_t *json, struct od_error *err)
 static enum od_status
 build(struct od_tokenizer *t, const json_t *root, const json_t *config, struct od_error *err)
 {
-	const json_t *normalizer = json_object_get(root, "normalizer"), *pre = json_object_get(root, "pre_tokenizer");
+	const json_t *normalizer = json_object_get(root, "normalizer");
+	const json_t *pre = json_object_get(root, "pre_tokenizer");
 	enum od_status st = read_model(t, root, err);
 
 	if (st == OD_OK)
@@ -427,8 +440,8 @@ build(struct od_tokenizer *t, const json_t *root, const json_t *config, struct o
 }
 
 enum od_status
-od_tokenizer_parse(struct od_tokenizer **out, const char *json, size_t len, const char *config, size_t config_len,
-	const char *name, struct od_error *err)
+od_tokenizer_parse(struct od_tokenizer **out, const char *json, size_t len, const char *config,
+	size_t config_len, const char *name, struct od_error *err)
 {
 	struct od_tokenizer *t = NULL;
 	json_t *root = NULL, *settings = NULL;

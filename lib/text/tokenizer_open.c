@@ -49,7 +49,8 @@ od_tokenizer_open(struct od_tokenizer **out, const char *dir, struct od_error *e
 		st = read_file(dir, "chat_template.jinja", true, &jinja, &n_jinja, err);
 	od_buf_printf(&name, "%s/tokenizer.json", dir);
 	if (st == OD_OK)
-		st = od_tokenizer_parse(&t, json, n_json, config, n_config, od_buf_ok(&name) ? name.data : dir, err);
+		st = od_tokenizer_parse(&t, json, n_json, config, n_config,
+			od_buf_ok(&name) ? name.data : dir, err);
 	if (st != OD_OK && err && strncmp(err->msg, "tokenizer_config.json", 21) == 0)
 		od_error_prefix(err, "%s/", dir);
 	if (st == OD_OK && jinja) {

@@ -74,8 +74,8 @@ bool
 od_is_space(uint32_t cp)
 {
 	return (cp >= 0x09 && cp <= 0x0d) || cp == 0x20 || cp == 0x85 || cp == 0xa0 || cp == 0x1680 ||
-		(cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f ||
-		cp == 0x3000;
+		(cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f ||
+		cp == 0x205f || cp == 0x3000;
 }
 
 bool
@@ -117,7 +117,8 @@ is_ascii(const char *s, size_t n)
 
 /* ---- normal forms ------------------------------------------------------------------------------------- */
 
-/* The marks of three Tibetan letters that are no marks themselves, so that they sort with their neighbours. */
+/* The marks of three Tibetan letters that are no marks themselves, so that they sort with their
+ * neighbours. */
 static const struct {
 	uint32_t letter, mark[2];
 } split_marks[] = { { 0xf73, { 0xf71, 0xf72 } }, { 0xf75, { 0xf71, 0xf74 } }, { 0xf81, { 0xf71, 0xf80 } } };
@@ -146,8 +147,10 @@ mark_run(const char *s, size_t n, size_t *count)
 	size_t i = 0, k;
 	uint32_t cp;
 
-	for (*count = 0; (k = od_utf8_decode(s + i, n - i, &cp)) && (mark_class(cp) || split_mark(cp) >= 0); i += k)
-		++*count;
+	for (*count = 0; (k = od_utf8_decode(s + i, n - i, &cp)); i += k, ++*count) {
+		if (!mark_class(cp) && split_mark(cp) < 0)
+			break;
+	}
 	return i;
 }
 
@@ -181,8 +184,8 @@ sort_marks(const char *s, size_t n, struct od_buf *out)
 	}
 }
 
-/* The library orders marks by exchanging neighbours, quadratic in the length of a run; an endless run is only ever
- * hostile, and it gets the same text with the marks in order. */
+/* The library orders marks by exchanging neighbours, quadratic in the length of a run; an endless run is only
+ * ever hostile, and it gets the same text with the marks in order. */
 static bool
 order_long_runs(const char *s, size_t n, struct od_buf *out)
 {
@@ -208,7 +211,8 @@ order_long_runs(const char *s, size_t n, struct od_buf *out)
 enum od_status
 od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_buf *out, struct od_error *err)
 {
-	int options = UTF8PROC_STABLE | (form == OD_NFC || form == OD_NFKC ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+	bool composed = form == OD_NFC || form == OD_NFKC;
+	int options = UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
 	struct od_buf ordered = OD_BUF_INIT;
 	utf8proc_uint8_t *text = NULL;
 	utf8proc_ssize_t len;
@@ -221,7 +225,11 @@ od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_b
 	if (form == OD_NFKC || form == OD_NFKD)
 		options |= UTF8PROC_COMPAT;
 	moved = order_long_runs(s, n, &ordered);
-	len = !od_buf_ok(&ordered) ? UTF8PROC_ERROR_NOMEM : utf8proc_map((const utf8proc_uint8_t *)(moved ? ordered.data : s),
+	if (!od_buf_ok(&ordered)) {
+		od_buf_release(&ordered);
+		return od_fail_nomem(err, "normalised text", n);
+	}
+	len = utf8proc_map((const utf8proc_uint8_t *)(moved ? ordered.data : s),
 		(utf8proc_ssize_t)(moved ? ordered.len : n), &text, (utf8proc_option_t)options);
 	od_buf_release(&ordered);
 	if (len == UTF8PROC_ERROR_NOMEM)

@@ -16,8 +16,8 @@ od_utf8_len(unsigned char b)
 	return b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
 }
 
-/* Length of the valid sequence at s (n bytes left), its code point in *cp; 0 when there is none. Surrogates, overlong
- * forms and values above 0x10ffff are invalid. */
+/* Length of the valid sequence at s (n bytes left), its code point in *cp; 0 when there is none. Surrogates,
+ * overlong forms and values above 0x10ffff are invalid. */
 size_t od_utf8_decode(const char *s, size_t n, uint32_t *cp);
 
 /* Writes the 1 to 4 bytes of a code point. */
@@ -36,11 +36,11 @@ size_t od_utf8_strip(const char *s, size_t n, size_t *from);
 enum od_normal_form { OD_NFC, OD_NFD, OD_NFKC, OD_NFKD };
 
 /* Appends the normal form of valid UTF-8 to out. */
-OD_MUST_CHECK enum od_status od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_buf *out,
-	struct od_error *err);
+OD_MUST_CHECK enum od_status od_utf8_normalize(enum od_normal_form form, const char *s, size_t n,
+	struct od_buf *out, struct od_error *err);
 
-/* The visible character that stands for each byte in byte-level vocabularies: printable Latin-1 for itself, the rest
- * U+0100 onwards in order. */
+/* The visible character that stands for each byte in byte-level vocabularies: printable Latin-1 for itself,
+ * the rest U+0100 onwards in order. */
 uint32_t od_byte_letter(unsigned char b);
 int od_letter_byte(uint32_t cp);           /* the byte, or -1 when cp stands for none */
 

@@ -16,7 +16,8 @@ od_vocab_piece(const struct od_vocab *v, int32_t id, size_t *n)
 	return v->text.data + v->offset[id];
 }
 
-/* The slot that holds the piece, or the empty one where it belongs. n_slots is not 0 and one slot is empty. */
+/* The slot that holds the piece, or the empty one where it belongs. n_slots is not 0 and one slot is
+ * empty. */
 static size_t
 find_slot(const struct od_vocab *v, const char *piece, size_t n)
 {
@@ -83,9 +84,11 @@ od_vocab_add(struct od_vocab *v, int32_t id, const char *piece, size_t n, struct
 	if (known >= 0 && known == id)
 		return OD_OK;
 	if (known >= 0)
-		return od_fail(err, OD_EFORMAT, "token '%.80s' has two ids, %d and %d", piece, (int)known, (int)id);
+		return od_fail(err, OD_EFORMAT, "token '%.80s' has two ids, %d and %d", piece, (int)known,
+			(int)id);
 	if (other)
-		return od_fail(err, OD_EFORMAT, "id %d belongs to two tokens, '%.80s' and '%.80s'", (int)id, other, piece);
+		return od_fail(err, OD_EFORMAT, "id %d belongs to two tokens, '%.80s' and '%.80s'", (int)id,
+			other, piece);
 	if (id < 0 || v->text.len + n + 1 >= OD_VOCAB_NONE)
 		return od_fail(err, OD_EFORMAT, "id %d or the vocabulary's size is out of range", (int)id);
 	st = grow_ids(v, (size_t)id + 1, err);

@@ -1,5 +1,5 @@
-/* vocab.h -- a vocabulary: pieces by id and ids by piece. Pieces are byte strings as tokenizer.json spells them (byte
- * letters, "<0x0A>", ...). Ids may leave holes; every id and every piece occurs once. */
+/* vocab.h -- a vocabulary: pieces by id and ids by piece. Pieces are byte strings as tokenizer.json spells
+ * them (byte letters, "<0x0A>", ...). Ids may leave holes; every id and every piece occurs once. */
 #ifndef OD_TEXT_VOCAB_H
 #define OD_TEXT_VOCAB_H
 
