@@ -72,10 +72,10 @@ od_chat_find(const struct od_chat_template **out, const char *name, struct od_er
 
 /* ---- recognising a template --------------------------------------------------------------------------- */
 
-/* Whether a ChatML text writes a system turn of its own: "<|im_start|>system", a line break (or its escape),
- * and then more than the end of a string literal or an expression. */
-static bool
-has_own_system(const char *text)
+/* The system turn a ChatML text writes of its own, from its content on: "<|im_start|>system", a line break (or its
+ * escape), and then more than the end of a string literal or an expression. NULL when it writes none. */
+static const char *
+own_system(const char *text)
 {
 	static const char mark[] = "<|im_start|>system";
 
@@ -89,9 +89,20 @@ has_own_system(const char *text)
 		else
 			continue;
 		if (*after && !strchr("'\"{", *after))
-			return true;
+			return after;
 	}
-	return false;
+	return NULL;
+}
+
+/* The text begins with a family's default system turn; up to a backslash, since how often that is escaped is the
+ * file's affair. */
+static bool
+is_default_system(const char *text, const char *system)
+{
+	static const char end[] = "<|im_end|>";
+	size_t n = strcspn(system, "\\");
+
+	return strncmp(text, system, n) == 0 && (system[n] || strncmp(text + n, end, sizeof(end) - 1) == 0);
 }
 
 static bool
@@ -110,6 +121,8 @@ is_other_chatml(const char *text)
 static const char *
 recognise(const char *text)
 {
+	const char *own;
+
 	if (strstr(text, "<|start_header_id|>") && strstr(text, "<|eot_id|>")) {
 		if (strstr(text, "Cutting Knowledge Date"))
 			return "llama31";
@@ -119,22 +132,13 @@ recognise(const char *text)
 		return strstr(text, "System role not supported") ? "gemma2" : NULL;
 	if (!strstr(text, "<|im_start|>") || !strstr(text, "<|im_end|>") || is_other_chatml(text))
 		return NULL;
-	for (size_t i = N_TEMPLATES; i-- > 0;) {
-		const char *system = templates[i].default_system;
-
-		/* Up to the backslash: how often it is escaped is the file's affair. */
-		if (system && *system && !templates[i].date) {
-			char head[80];
-			size_t n = strcspn(system, "\\");
-
-			n = n < sizeof(head) - 1 ? n : sizeof(head) - 1;
-			memcpy(head, system, n);
-			head[n] = '\0';
-			if (strstr(text, head))
-				return templates[i].name;
-		}
+	own = own_system(text);
+	for (size_t i = 0; own && i < N_TEMPLATES; i++) {
+		if (templates[i].default_system && !templates[i].date &&
+			is_default_system(own, templates[i].default_system))
+			return templates[i].name;
 	}
-	return has_own_system(text) ? NULL : "chatml";
+	return own ? NULL : "chatml";
 }
 
 enum od_status

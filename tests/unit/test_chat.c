@@ -186,9 +186,11 @@ recognises_templates(void **state)
 	recognises(TURN, "chatml");
 	recognises(TURN "{% if system %}{{ '<|im_start|>system\\n' + system + '<|im_end|>' }}{% endif %}", "chatml");
 	recognises("{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}" TURN, "qwen2");
+	recognises("{{ '<|im_start|>system\\nYou are a helpful assistant. Be kind.<|im_end|>' }}" TURN, NULL);
+	recognises("{{ '<|im_start|>system\\nYou are Foo. You are a helpful assistant.<|im_end|>' }}" TURN, NULL);
 	recognises("{{ '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>' }}" TURN,
 		"qwen25");
-	recognises("{{ '<|im_start|>system\\nPlease reason step by step, and put your final answer within \\\\boxed{}.' }}" TURN,
+	recognises("{{ '<|im_start|>system\\nPlease reason step by step, and put your final answer within \\\\boxed{}.<|im_end|>' }}" TURN,
 		"qwen25-math");
 	recognises("{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>' }}" TURN,
 		"smollm2");
