@@ -11,8 +11,8 @@
  * when that leaves threads idle they take query blocks (for dq) and key blocks (for dk, dv) instead, which computes
  * scores twice but sums in the same order: the same bits.
  */
-#define KEY_BLOCK  64
-#define QUERY_ROWS 96          /* rows aimed at in a block of queries: with its scores it fits the second-level cache */
+#define KEY_BLOCK  128
+#define QUERY_ROWS 48          /* rows aimed at in a block of queries: small, or much of the diagonal is masked */
 #define NO_MAX     -1e30f      /* maximum of no score: finite, so that differences with it are not NaN */
 
 struct attn {

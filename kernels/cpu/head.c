@@ -11,8 +11,8 @@
 #include "cpu/cpu.h"
 #include "cpu/simd.h"
 
-#define HEAD_VOCAB 2048
-#define HEAD_ROWS  1024        /* a tile of logits is 8 MB at most */
+#define HEAD_VOCAB 1024
+#define HEAD_ROWS  1024        /* a tile of logits is 4 MB at most */
 
 struct head {
 	struct cpu_ctx *ctx;
