@@ -42,7 +42,8 @@ def timed(argv, **kw):
 
 def run_ours(args, work, pairs, n):
     scored, out = f"{work}/scored.jsonl", f"{work}/out"
-    shutil.rmtree(out, ignore_errors=True)
+    for left in (out, out + ".run"):
+        shutil.rmtree(left, ignore_errors=True)
     with open(f"{work}/notes", "w+") as notes:
         text, ref_mib = timed([f"{args.bin}/od-ref", "--model", args.model, pairs], stderr=notes)
         notes.seek(0)
