@@ -146,7 +146,7 @@ bench: all
 	@examples/bench/bench.py --bin "$(abspath $(BIN))" $(if $(PYTHON),--python $(PYTHON)) $(MODEL)
 
 # ---- trying ----------------------------------------------------------------------------------------------------------
-# The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE EVAL=FILE LIMIT= STEPS= BATCH= LR= (examples/smollm2).
+# The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE SCORE=OPTIONS EVAL=FILE LIMIT= ... (examples/smollm2/run).
 demo-smollm2: deps
 	@$(MAKE) --no-print-directory all
 	@BIN="$(abspath $(BIN))" examples/smollm2/run
