@@ -117,7 +117,7 @@ check-oracle: all tests
 	@test -n "$(ORACLE)" && test -d "$(ORACLE)" || { echo "check-oracle: say where the cases are: ORACLE=DIR" >&2; exit 2; }
 	@ORACLE="$(abspath $(ORACLE))" SMOLLM2="$(abspath $(wildcard .cache/smollm2))" $(RUN) -t 1200 $(sort $(wildcard tests/oracle/*.t tests/oracle/*.py))
 
-# What takes too long for every change.
+# What takes too long for every change: an hour or so.
 check-long: all tests
 	@$(RUN) -t 3600 $(sort $(wildcard tests/long/*.t))
 
@@ -194,7 +194,7 @@ help:
 	@echo "make deps          install what the build and the tests need (Debian, Ubuntu); elsewhere name it"
 	@echo "make check         build and run every test; T=pattern picks, SANITIZE=address,undefined instruments"
 	@echo "make check-oracle  the large reference cases, ORACLE=DIR"
-	@echo "make check-long    what takes hours"
+	@echo "make check-long    ten minutes of fuzzing for every format"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
 	@echo "make bench         speed of od-ref and od-train on a model; make bench-ops that of each operation"
