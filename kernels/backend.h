@@ -6,9 +6,13 @@
  * benchmarks are generated from it.
  *
  * BUFFERS. Device memory is a plain address that only the backend dereferences (on CPU backends the host may too).
- * struct od_mat is a view: a row-major matrix with a row stride and an element type. Today every activation and weight
- * is OD_F32; the type travels in the view so that bf16 activations need no new signatures. Index arrays (ids, positions,
- * rows) are device addresses of int32.
+ * struct od_mat is a view: a row-major matrix with a row stride and an element type. Index arrays (ids, positions, rows) are
+ * device addresses of int32.
+ *
+ * TYPES. A backend computes in one type, be->type: what matrix products read (weights, and the activations between
+ * products) is OD_F32 or OD_BF16. The residual stream and its gradient, norm gains, biases, statistics, gradients of
+ * weights and the optimiser are fp32 in both cases; ops.def marks them (f32). Where be->type is OD_BF16 a model trained
+ * has fp32 master weights beside the bf16 copy that products read.
  *
  * NUMERICS. Matrix products accumulate in fp32; norms, softmax, log-sum-exp, all gradients of weights and the optimiser
  * are fp32 with wider sums where a comment says so.
@@ -30,17 +34,38 @@
 #include "base/dtype.h"
 #include "base/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct od_mat {
 	void *data;
 	enum od_dtype type;
 	int64_t rows, cols, ld;          /* ld: elements from one row to the next, >= cols */
 };
 
-/* A dense fp32 matrix at data. */
+/* A dense matrix at data. */
+static inline struct od_mat
+od_mat_of(void *data, enum od_dtype type, int64_t rows, int64_t cols)
+{
+	struct od_mat m = { data, type, rows, cols, cols };
+
+	return m;
+}
+
 static inline struct od_mat
 od_mat_f32(void *data, int64_t rows, int64_t cols)
 {
-	return (struct od_mat){ data, OD_F32, rows, cols, cols };
+	return od_mat_of(data, OD_F32, rows, cols);
+}
+
+/* Columns [first, first + n) of m. */
+static inline struct od_mat
+od_mat_cols(struct od_mat m, int64_t first, int64_t n)
+{
+	struct od_mat part = { (char *)m.data + first * (int64_t)od_dtype_size(m.type), m.type, m.rows, n, m.ld };
+
+	return part;
 }
 
 /* Which token sees which: a packed buffer of segments. A segment with parent < 0 starts a sequence at position 0; one
@@ -75,9 +100,14 @@ struct od_targets {
 	const int32_t *row, *id;               /* [n], device memory */
 };
 
+/* How products are computed: OD_COMPUTE_AUTO is bf16 on a GPU, else fp32; TF32 rounds the inputs of fp32 products to 10
+ * bits on a GPU's matrix units. */
+enum od_compute { OD_COMPUTE_AUTO, OD_COMPUTE_FP32, OD_COMPUTE_TF32, OD_COMPUTE_BF16 };
+
 struct od_backend {
 	const char *name;                      /* "cpu", "ref", "cuda:0" */
 	const char *numerics;                  /* "cpu fp32 onednn-2.6 k1": changes whenever results may change */
+	enum od_dtype type;                    /* OD_F32 or OD_BF16: of weights and activations in products */
 	bool host_memory;                      /* the host may read and write device addresses */
 	void *ctx;
 #define OD_OP(ret, op, args) ret (*op) args;
@@ -85,10 +115,15 @@ struct od_backend {
 #undef OD_OP
 };
 
-/* Opens "cpu" or "ref". threads > 0 sets the number of threads of this process. The backend lives until
- * od_backend_close; OD_EUSAGE for an unknown name, OD_ESUPPORT for one this build lacks. */
-OD_MUST_CHECK enum od_status od_backend_open(struct od_backend **out, const char *name, int threads,
+/* Opens "cpu", "ref", "cuda" (the first GPU) or "cuda:N". threads > 0 sets the number of threads of this process. The backend
+ * lives until od_backend_close; OD_EUSAGE for an unknown name, OD_ESUPPORT for a device, driver or number type that is
+ * not to be had, with the reason. */
+OD_MUST_CHECK enum od_status od_backend_open(struct od_backend **out, const char *name, enum od_compute compute, int threads,
 	struct od_error *err);
 void od_backend_close(struct od_backend *be);        /* NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

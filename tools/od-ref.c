@@ -12,14 +12,14 @@
 #include "pref/window.h"
 
 static const char *const prefixes[] = { "ref", "policy", NULL };
-static const char *const dtypes[] = { "auto", "fp32", NULL };
 
 struct ref_options {
 	struct od_common_options common;
 	struct od_record_options records;
 	struct od_rules_options rules;
+	struct od_device_options device;
 	const char *model;
-	int prefix, dtype;
+	int prefix;
 	bool per_token, tensors, sft;
 	int64_t batch_tokens, window;
 };
@@ -31,9 +31,8 @@ static const struct od_opt ref_opts[] = {
 	OD_OPT_FLAG(struct ref_options, per_token, "per-token", "also add one log-prob a scored token, as arrays"),
 	OD_OPT_FLAG(struct ref_options, tensors, "tensors", "write the tokenised pairs as a binary tensor stream"),
 	OD_OPT_FLAG(struct ref_options, sft, "sft", "accept records without a rejected side"),
-	OD_OPT_ENUM(struct ref_options, dtype, "dtype", "TYPE", dtypes, "number type of the matrix products"),
-	OD_OPT_INT(struct ref_options, batch_tokens, "batch-tokens", "N", 16, 1 << 24,
-		"tokens that run through the model at once; memory, not results, depends on it"),
+	OD_OPT_INT(struct ref_options, batch_tokens, "batch-tokens", "N", 0, 1 << 24,
+		"tokens that run through the model at once (0: as suits the device); memory, not results, depends on it"),
 	OD_OPT_INT(struct ref_options, window, "window", "N", 1, 1 << 20,
 		"pairs read ahead to fill batches; output waits for them"),
 	OD_OPT_END
@@ -212,7 +211,7 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	enum od_status st = od_jsonl_open(&r->in, files, n_files, &r->o->records, err);
 
 	if (st == OD_OK)
-		st = od_session_open(&r->session, r->o->model, (int)r->o->common.threads, &r->o->rules, err);
+		st = od_session_open(&r->session, r->o->model, &r->o->device, (int)r->o->common.threads, &r->o->rules, err);
 	if (st == OD_OK)
 		st = od_engine_open(&r->engine, &r->session.model, NULL, err);
 	if (st != OD_OK)
@@ -232,7 +231,8 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 static enum od_status
 run_window(struct run *r, struct od_error *err)
 {
-	enum od_status st = od_window_score(&r->window, r->engine, r->o->batch_tokens, show_progress, r, err);
+	int64_t batch = od_device_batch_tokens(r->session.be, r->o->batch_tokens);
+	enum od_status st = od_window_score(&r->window, r->engine, batch, show_progress, r, err);
 
 	for (int64_t i = 0; st == OD_OK && i < r->window.n; i++) {
 		const struct od_window_item *it = &r->window.items[i];
@@ -304,9 +304,10 @@ int
 main(int argc, char **argv)
 {
 	struct ref_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
-		.rules = OD_RULES_OPTIONS_INIT, .batch_tokens = OD_LOGPS_BATCH_TOKENS, .window = 256 };
+		.rules = OD_RULES_OPTIONS_INIT, .device = OD_DEVICE_OPTIONS_INIT, .window = 256 };
 	struct od_opt_group groups[] = {
 		{ "Reference", ref_opts, &o, NULL },
+		{ "Device", od_device_opts, &o.device, NULL },
 		{ "Token rules", od_rules_opts, &o.rules, &o.rules.given },
 		{ "Records", od_record_opts, &o.records, NULL },
 		{ "General", od_common_opts, &o.common, NULL },

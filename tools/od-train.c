@@ -176,17 +176,12 @@ look_at_model(struct train *t, struct od_error *err)
 	od_safetensors_close(s);
 	if (st == OD_OK && has_file(dir, "tokenizer.json"))
 		st = od_tokenizer_open(&t->start.tokenizer, dir, err);
+	if (st == OD_OK)
+		st = od_device_open(&t->be, &t->o->device, (int)t->o->common.threads, err);
 	if (st == OD_OK && !t->o->dry_run)
-		st = train_check_memory(16 * (double)m->params.total, " (weights, gradients and moments alone)", err);
+		st = train_check_memory(t, (double)(od_model_bytes(&m->params, t->be->type, false) + 12 * m->params.total),
+			" (weights, gradients and moments alone)", err);
 	return st;
-}
-
-static enum od_status
-load_model(struct train *t, const char *dir, struct od_error *err)
-{
-	enum od_status st = od_backend_open(&t->be, "cpu", (int)t->o->common.threads, err);
-
-	return st == OD_OK ? od_model_open(&t->model, dir, t->be, err) : st;
 }
 
 /* ---- the self-test --------------------------------------------------------------------------------------------- */
@@ -267,14 +262,19 @@ static enum od_status
 write_gradient(const struct train *t, struct od_error *err)
 {
 	struct od_atomic_file file = OD_ATOMIC_FILE_INIT;
-	const struct od_trainer *r = &t->trainer;
-	enum od_status st = od_atomic_file_begin(&file, t->o->dump_grad, err);
+	const struct od_params *p = &t->model.params;
+	const float *grads;
+	float *owned;
+	enum od_status st = od_host_floats(t->be, t->trainer.grads, p->total, &owned, &grads, err);
 
 	if (st == OD_OK)
-		st = od_params_write(&r->model->params, r->grads, OD_F32, file.out, err);
+		st = od_atomic_file_begin(&file, t->o->dump_grad, err);
+	if (st == OD_OK)
+		st = od_params_write(p, grads, OD_F32, file.out, err);
 	if (st == OD_OK)
 		st = od_atomic_file_commit(&file, err);
 	od_atomic_file_release(&file);
+	free(owned);
 	return st;
 }
 
@@ -336,7 +336,7 @@ same_start(const struct train *t, struct od_error *err)
 static enum od_status
 open_trainer(struct train *t, struct od_order *order, const char *checkpoint, struct od_error *err)
 {
-	enum od_status st = load_model(t, checkpoint ? checkpoint : t->o->model, err);
+	enum od_status st = od_model_open(&t->model, checkpoint ? checkpoint : t->o->model, t->be, false, err);
 
 	if (st == OD_OK && t->resumable && !checkpoint)
 		st = same_start(t, err);
@@ -374,7 +374,7 @@ prepare(struct train *t, bool *go, struct od_error *err)
 			(long long)t->start.model.config.max_position_embeddings);
 	if (t->o->dry_run)
 		train_print_plan(t, &plan);
-	st = train_check_memory(plan.peak, "; --micro-tokens makes the activations smaller", err);
+	st = train_check_memory(t, plan.peak, "; --micro-tokens makes the activations smaller", err);
 	if (st == OD_OK && !t->o->dry_run) {
 		st = open_trainer(t, &order, checkpoint, err);
 		*go = st == OD_OK;

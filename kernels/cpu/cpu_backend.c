@@ -61,6 +61,13 @@ cpu_ok(struct od_backend *be)
 	return !cpu_ctx(be)->failed;
 }
 
+static const char *
+cpu_failure(struct od_backend *be)
+{
+	(void)be;
+	return "out of memory";
+}
+
 /* Cleared by all threads, so that first-touch spreads the pages over the memory of their processors. */
 static void
 cpu_zero(struct od_backend *be, void *dev, size_t bytes)
@@ -129,6 +136,9 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 	be->download = od_ref_download;
 	be->zero = cpu_zero;
 	be->ok = cpu_ok;
+	be->failure = cpu_failure;
+	be->room = od_ref_room;
+	be->cast = od_ref_cast;
 	be->gemm = od_cpu_gemm;
 	be->embed_fwd = k->embed_fwd;
 	be->embed_bwd = k->embed_bwd;
@@ -178,6 +188,7 @@ od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
 	name_numerics(ctx);
 	be->name = "cpu";
 	be->numerics = ctx->numerics;
+	be->type = OD_F32;
 	be->host_memory = true;
 	*out = be;
 	return OD_OK;

@@ -281,8 +281,9 @@ sum_squares(struct od_backend *be, const float *x, int64_t n)
 }
 
 static void
-adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, int64_t n, const struct od_adamw *p)
+adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, void *copy, int64_t n, const struct od_adamw *p)
 {
+	(void)copy;                    /* products read w itself */
 	const float b1 = (float)p->beta1, c1 = (float)(1 - p->beta1), b2 = (float)p->beta2, c2 = (float)(1 - p->beta2);
 	const float scale = (float)p->grad_scale, decay = (float)(p->lr * p->weight_decay), eps = (float)p->eps;
 	const float step = (float)(p->lr / p->bias1), root = (float)(1 / sqrt(p->bias2));

@@ -118,9 +118,11 @@ od_ref_sum_squares(struct od_backend *be, const float *x, int64_t n)
 }
 
 void
-od_ref_adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, int64_t n, const struct od_adamw *p)
+od_ref_adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, void *copy, int64_t n,
+	const struct od_adamw *p)
 {
 	(void)be;
+	(void)copy;
 	for (int64_t i = 0; i < n; i++) {
 		double gi = p->grad_scale * g[i];
 		double mi = p->beta1 * m[i] + (1 - p->beta1) * gi, vi = p->beta2 * v[i] + (1 - p->beta2) * gi * gi;

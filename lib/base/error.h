@@ -10,6 +10,10 @@
 #ifndef OD_BASE_ERROR_H
 #define OD_BASE_ERROR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #if defined(__GNUC__)
 #define OD_MUST_CHECK __attribute__((warn_unused_result))
 #define OD_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -53,5 +57,9 @@ enum od_status od_fail_nomem(struct od_error *err, const char *what, unsigned lo
 
 /* Puts context in front of an existing message ("prefs.jsonl:12: " ...). Returns err's status (OD_OK if NULL). */
 enum od_status od_error_prefix(struct od_error *err, const char *fmt, ...) OD_PRINTF(2, 3);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,6 +5,7 @@
 struct cursor {
 	char *base;
 	size_t used;
+	enum od_dtype type;                        /* the backend's */
 };
 
 static void *
@@ -22,6 +23,12 @@ floats(struct cursor *c, int64_t rows, int64_t cols)
 	return take(c, rows * cols, sizeof(float));
 }
 
+static void *
+acts(struct cursor *c, int64_t rows, int64_t cols)
+{
+	return take(c, rows * cols, (int64_t)od_dtype_size(c->type));
+}
+
 static int32_t *
 ints(struct cursor *c, int64_t n)
 {
@@ -35,17 +42,18 @@ plan_layer(struct cursor *at, struct od_layer_acts *l, const struct od_model_con
 
 	l->x_in = floats(at, T, d);
 	l->rstd_in = floats(at, T, 1);
-	l->qkv = floats(at, T, q + 2 * kv);
-	l->attn = floats(at, T, q);
+	l->qkv = acts(at, T, q + 2 * kv);
+	l->attn = acts(at, T, q);
 	l->lse = floats(at, T, c->n_heads);
 	l->x_mid = floats(at, T, d);
 	l->rstd_mid = floats(at, T, 1);
-	l->gate_up = floats(at, T, 2 * c->intermediate_size);
-	l->o = l->down = l->rstd_o = l->rstd_down = NULL;
+	l->gate_up = acts(at, T, 2 * c->intermediate_size);
+	l->o = l->down = NULL;
+	l->rstd_o = l->rstd_down = NULL;
 	if (c->post_norms) {
-		l->o = floats(at, T, d);
+		l->o = acts(at, T, d);
 		l->rstd_o = floats(at, T, 1);
-		l->down = floats(at, T, d);
+		l->down = acts(at, T, d);
 		l->rstd_down = floats(at, T, 1);
 	}
 }
@@ -56,9 +64,10 @@ plan_gradients(struct cursor *at, struct od_activations *a, const struct od_mode
 	int64_t d = c->hidden_size, q = (int64_t)c->n_heads * c->head_dim, kv = (int64_t)c->n_kv_heads * c->head_dim;
 
 	a->dx = floats(at, n->tokens, d);
-	a->dtmp = floats(at, n->tokens, d);
-	a->dqkv = floats(at, n->tokens, q + 2 * kv);
-	a->dattn = floats(at, n->tokens, q);
+	a->dx_cast = n->type == OD_F32 ? NULL : acts(at, n->tokens, d);
+	a->dtmp = acts(at, n->tokens, d);
+	a->dqkv = acts(at, n->tokens, q + 2 * kv);
+	a->dattn = acts(at, n->tokens, q);
 	a->drows = floats(at, n->rows, d);
 	a->coef = floats(at, n->entries, 1);
 }
@@ -66,7 +75,7 @@ plan_gradients(struct cursor *at, struct od_activations *a, const struct od_mode
 size_t
 od_activations_plan(struct od_activations *a, char *base, const struct od_model_config *c, const struct od_arena_size *n)
 {
-	struct cursor at = { base, 0 };
+	struct cursor at = { base, 0, n->type };
 	int64_t d = c->hidden_size;
 
 	for (int i = 0; i < c->n_layers; i++) {
@@ -77,8 +86,8 @@ od_activations_plan(struct od_activations *a, char *base, const struct od_model_
 	}
 	/* a layer's output may take the place of its input once nothing is kept for backward */
 	a->x_out = n->training ? floats(&at, n->tokens, d) : a->layer[0].x_in;
-	a->normed = floats(&at, n->tokens, d);
-	a->act = floats(&at, n->tokens, c->intermediate_size);
+	a->normed = acts(&at, n->tokens, d);
+	a->act = acts(&at, n->tokens, c->intermediate_size);
 	a->rows = floats(&at, n->rows, d);
 	a->x_rows = floats(&at, n->rows, d);
 	a->rstd_rows = floats(&at, n->rows, 1);

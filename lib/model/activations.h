@@ -8,30 +8,38 @@
 
 #include "model/engine.h"
 
-/* Shapes: T tokens, d hidden, q = n_heads * head_dim, kv = n_kv_heads * head_dim, f intermediate, H heads. */
+/* Shapes: T tokens, d hidden, q = n_heads * head_dim, kv = n_kv_heads * head_dim, f intermediate, H heads. What is a void *
+ * is of the backend's type. */
 struct od_layer_acts {
 	float *x_in, *rstd_in;                     /* [T,d] residual stream before the layer; [T] */
-	float *qkv;                                /* [T, q + 2 kv], bias added, rotated */
-	float *attn, *lse;                         /* [T, q] before the output projection; [T, H] */
-	float *o, *rstd_o;                         /* [T,d] output projection, with post norms only; [T] */
+	void *qkv;                                 /* [T, q + 2 kv], bias added, rotated */
+	void *attn;                                /* [T, q] before the output projection */
+	float *lse;                                /* [T, H] */
+	void *o;                                   /* [T,d] output projection, with post norms only */
+	float *rstd_o;                             /* [T] */
 	float *x_mid, *rstd_mid;                   /* [T,d] residual stream after attention; [T] */
-	float *gate_up;                            /* [T, 2 f] */
-	float *down, *rstd_down;                   /* [T,d] down projection, with post norms only; [T] */
+	void *gate_up;                             /* [T, 2 f] */
+	void *down;                                /* [T,d] down projection, with post norms only */
+	float *rstd_down;                          /* [T] */
 };
 
 struct od_activations {
 	struct od_layer_acts *layer;               /* [n_layers]; in scoring mode all the same buffers */
 	float *x_out;                              /* [T,d] residual stream after the last layer */
-	float *normed;                             /* [T,d] scratch: output of a norm */
-	float *act;                                /* [T,f] scratch: gated product, then its gradient */
-	float *rows, *drows;                       /* [R,d] scored rows after the final norm; gradient */
+	void *normed;                              /* [T,d] scratch: output of a norm */
+	void *act;                                 /* [T,f] scratch: gated product, then its gradient */
+	void *rows;                                /* [R,d] scored rows after the final norm; room for fp32 in any case */
+	float *drows;                              /* [R,d] their gradient */
 	float *x_rows, *rstd_rows;                 /* [R,d] scored rows before it */
 	float *row_lse, *logps, *coef;             /* [R], [E], [E] */
-	float *dx, *dtmp, *dqkv, *dattn;           /* training: [T,d], [T,d], [T,q+2kv], [T,q] */
+	float *dx;                                 /* training: [T,d] gradient of the residual stream */
+	void *dx_cast;                             /* [T,d] the same in the backend's type; NULL where that is fp32 */
+	void *dtmp, *dqkv, *dattn;                 /* [T,d], [T,q+2kv], [T,q] */
 	int32_t *ids, *pos, *row_token, *entry_row, *entry_id;
 };
 
 struct od_arena_size {
+	enum od_dtype type;
 	bool training;
 	int64_t tokens, rows, entries;
 };
@@ -50,30 +58,58 @@ struct od_engine {
 	int64_t rope_len;
 };
 
-/* Views that forward and backward share. */
+/* ---- what forward and backward share ---- */
+
+/* A dense activation in the backend's type. */
 static inline struct od_mat
-od_view(float *data, int64_t rows, int64_t cols, int64_t ld)
+od_act(const struct od_engine *e, void *data, int64_t rows, int64_t cols)
 {
-	return (struct od_mat){ data, OD_F32, rows, cols, ld };
+	return od_mat_of(data, e->m->be->type, rows, cols);
 }
 
-/* A linear layer's weight (rows x cols of parameter i, and of the n - 1 parameters that follow it in memory) in the flat
- * vector v: the one place where a weight is reached, so that an adapter can sit here. */
-static inline struct od_mat
-od_weight(const struct od_params *p, float *v, int i, int n)
+static inline int64_t
+od_stacked_rows(const struct od_params *p, int i, int n)
 {
 	int64_t rows = 0;
 
 	for (int k = 0; k < n; k++)
 		rows += p->table[i + k].rows;
-	return od_mat_f32(v + p->table[i].offset, rows, p->table[i].cols);
+	return rows;
 }
 
-/* The vector parameter i in v, or NULL when the family has none. */
-static inline float *
-od_vector(const struct od_params *p, float *v, int i)
+/* A linear layer's weight as products read it (rows x cols of parameter i, and of the n - 1 parameters that follow it in
+ * memory): the one place where a weight is reached, so that an adapter can sit here. */
+static inline struct od_mat
+od_weight(const struct od_model *m, int i, int n)
 {
-	return i < 0 ? NULL : v + p->table[i].offset;
+	const struct od_param *p = &m->params.table[i];
+	size_t at = (size_t)p->offset * od_dtype_size(m->be->type);
+
+	return od_mat_of((char *)m->products + at, m->be->type, od_stacked_rows(&m->params, i, n), p->cols);
+}
+
+/* Its gradient. */
+static inline struct od_mat
+od_weight_grad(const struct od_engine *e, int i, int n)
+{
+	const struct od_params *p = &e->m->params;
+
+	return od_mat_f32(e->grads + p->table[i].offset, od_stacked_rows(p, i, n), p->table[i].cols);
+}
+
+/* The vector parameter i (a gain, a bias), or NULL when the family has none. */
+static inline const float *
+od_vector(const struct od_model *m, int i)
+{
+	if (i < 0)
+		return NULL;
+	return m->weights ? m->weights + m->params.table[i].offset : m->vectors + m->params.table[i].vector_offset;
+}
+
+static inline float *
+od_vector_grad(const struct od_engine *e, int i)
+{
+	return i < 0 ? NULL : e->grads + e->m->params.table[i].offset;
 }
 
 /* True when n parameters starting at i have no padding between them, so that one product can use them all. */

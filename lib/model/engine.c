@@ -40,11 +40,11 @@ od_engine_close(struct od_engine *e)
 }
 
 int64_t
-od_engine_bytes(const struct od_model *m, bool training, int64_t max_tokens, int64_t max_rows)
+od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int64_t max_tokens, int64_t max_rows)
 {
-	struct od_activations a = { .layer = od_calloc((size_t)m->config.n_layers, sizeof *a.layer) };
-	struct od_arena_size n = { training, max_tokens, max_rows, 2 * max_rows };
-	size_t bytes = a.layer ? od_activations_plan(&a, NULL, &m->config, &n) : 0;
+	struct od_activations a = { .layer = od_calloc((size_t)c->n_layers, sizeof *a.layer) };
+	struct od_arena_size n = { type, training, max_tokens, max_rows, 2 * max_rows };
+	size_t bytes = a.layer ? od_activations_plan(&a, NULL, c, &n) : 0;
 
 	free(a.layer);
 	return (int64_t)bytes;
@@ -66,8 +66,8 @@ grow_arena(struct od_engine *e, const struct od_arena_size *n, struct od_error *
 	e->size = (struct od_arena_size){ 0 };
 	e->arena = be->alloc(be, bytes);
 	if (!e->arena)
-		return od_fail(err, OD_ENOMEM, "cannot allocate %zu bytes for the activations of %lld tokens", bytes,
-			(long long)n->tokens);
+		return od_fail(err, OD_ENOMEM, "cannot allocate %zu bytes on device %s for the activations of %lld tokens",
+			bytes, be->name, (long long)n->tokens);
 	od_activations_plan(&e->a, e->arena, &e->m->config, n);
 	e->size = *n;
 	return OD_OK;
@@ -101,7 +101,7 @@ enum od_status
 od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_t max_rows, int64_t max_entries,
 	int64_t max_pos, struct od_error *err)
 {
-	struct od_arena_size n = { training || e->size.training, larger(max_tokens, e->size.tokens),
+	struct od_arena_size n = { e->m->be->type, training || e->size.training, larger(max_tokens, e->size.tokens),
 		larger(max_rows, e->size.rows), larger(max_entries, e->size.entries) };
 
 	bool fits = e->arena && n.training == e->size.training && n.tokens == e->size.tokens && n.rows == e->size.rows &&
@@ -152,7 +152,7 @@ od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps, s
 	upload_batch(e, b);
 	od_forward_layers(e, b);
 	be->download(be, logps, e->a.logps, (size_t)b->n_entries * sizeof *logps);
-	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend ran out of memory", be->name);
+	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
 }
 
 enum od_status
@@ -166,7 +166,7 @@ od_engine_backward(struct od_engine *e, const struct od_batch *b, const float *c
 		return od_fail(err, OD_EUSAGE, "the engine was not opened for training");
 	be->upload(be, e->a.coef, coef, (size_t)b->n_entries * sizeof *coef);
 	od_backward_layers(e, b);
-	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend ran out of memory", be->name);
+	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
 }
 
 /* Keys that each query of the batch sees, summed: the work of attention in one layer. */

@@ -25,13 +25,24 @@ struct od_model {
 	struct od_model_config config;
 	struct od_params params;
 	struct od_backend *be;                     /* borrowed */
-	float *weights;                            /* [params.total], device */
+	float *weights;                            /* [params.total] fp32, device; NULL when frozen and be->type is not fp32 */
+	void *products;                            /* [params.total] be->type, device: what products read; weights in fp32 */
+	float *vectors;                            /* [params.vectors] fp32, device: gains and biases without 'weights' */
 	char hash[OD_HASH_HEX];                    /* identity of the weights as loaded */
 };
 
-/* Loads DIR (config.json, model.safetensors or shards) onto a backend. */
-OD_MUST_CHECK enum od_status od_model_open(struct od_model *m, const char *dir, struct od_backend *be, struct od_error *err);
+/* Loads DIR (config.json, model.safetensors or shards) onto a backend. A frozen model only scores: on a backend that
+ * computes in bf16 it is kept in bf16 alone. */
+OD_MUST_CHECK enum od_status od_model_open(struct od_model *m, const char *dir, struct od_backend *be, bool frozen,
+	struct od_error *err);
+/* The same for weights that are at hand: host[params.total], of a model whose config, params and be are set. */
+OD_MUST_CHECK enum od_status od_model_place(struct od_model *m, const float *host, bool frozen, struct od_error *err);
 void od_model_close(struct od_model *m);
+
+/* n device floats as the host sees them: *out points at the device's own memory where the host can read that, else at a copy,
+ * which *owned then holds (free it; NULL otherwise). */
+OD_MUST_CHECK enum od_status od_host_floats(struct od_backend *be, const float *dev, int64_t n, float **owned,
+	const float **out, struct od_error *err);
 
 struct od_engine;
 
@@ -40,8 +51,12 @@ OD_MUST_CHECK enum od_status od_engine_open(struct od_engine **out, const struct
 	struct od_error *err);
 void od_engine_close(struct od_engine *e);
 
-/* Bytes that a batch of these sizes needs beyond weights, gradients and moments. */
-int64_t od_engine_bytes(const struct od_model *m, bool training, int64_t max_tokens, int64_t max_rows);
+/* Device bytes of the weights: fp32, and the copy that products read where 'type' is another. */
+int64_t od_model_bytes(const struct od_params *p, enum od_dtype type, bool frozen);
+
+/* Bytes that a batch of these sizes needs beyond weights, gradients and moments, on a backend of this type. */
+int64_t od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int64_t max_tokens,
+	int64_t max_rows);
 
 /* Makes room; grows an existing arena. OD_ENOMEM names the bytes. */
 OD_MUST_CHECK enum od_status od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_t max_rows,

@@ -32,9 +32,9 @@ linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first,
 	int64_t at = 0;
 
 	for (int i = 0; i < n; i += step) {
-		struct od_mat w = od_weight(p, e->m->weights, first + i, step);
+		struct od_mat w = od_weight(e->m, first + i, step);
 
-		be->gemm(be, od_view((float *)out.data + at, out.rows, w.rows, out.ld), x, 0, w, 1, 0);
+		be->gemm(be, od_mat_cols(out, at, w.rows), x, 0, w, 1, 0);
 		at += w.rows;
 	}
 	at = 0;
@@ -42,36 +42,39 @@ linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first,
 		int64_t cols = p->table[first + i].rows;
 
 		if (bias[i] >= 0)
-			be->bias_fwd(be, od_view((float *)out.data + at, out.rows, cols, out.ld),
-				od_vector(p, e->m->weights, bias[i]));
+			be->bias_fwd(be, od_mat_cols(out, at, cols), od_vector(e->m, bias[i]));
 		at += cols;
 	}
 }
 
 static struct od_mat
-norm(const struct od_engine *e, float *out, float *rstd, struct od_mat x, int param)
+norm(const struct od_engine *e, struct od_mat out, float *rstd, struct od_mat x, int param)
 {
 	const struct od_model_config *c = &e->m->config;
 	struct od_backend *be = e->m->be;
-	struct od_mat y = od_mat_f32(out, x.rows, x.cols);
 
-	be->norm_fwd(be, y, rstd, x, od_vector(&e->m->params, e->m->weights, param), (float)c->rms_norm_eps,
-		c->norm_plus_one);
-	return y;
+	be->norm_fwd(be, out, rstd, x, od_vector(e->m, param), (float)c->rms_norm_eps, c->norm_plus_one);
+	return out;
+}
+
+static struct od_mat
+norm_into_scratch(const struct od_engine *e, float *rstd, struct od_mat x, int param)
+{
+	return norm(e, od_act(e, e->a.normed, x.rows, x.cols), rstd, x, param);
 }
 
 /* sum := x + branch, where the branch is W in (bias added), and with post norms norm(W in). kept, rstd: where the
  * un-normed branch is kept for backward. */
 static void
 add_branch(const struct od_engine *e, float *sum, struct od_mat x, struct od_mat in, int weight, int bias, int post_norm,
-	float *kept, float *rstd)
+	void *kept, float *rstd)
 {
 	struct od_backend *be = e->m->be;
-	struct od_mat y = od_mat_f32(sum, x.rows, x.cols);
+	struct od_mat y = od_mat_f32(sum, x.rows, x.cols), branch = post_norm < 0 ? y : od_act(e, kept, x.rows, x.cols);
 
-	linear(e, post_norm < 0 ? y : od_mat_f32(kept, x.rows, x.cols), in, weight, 1, &bias);
+	linear(e, branch, in, weight, 1, &bias);
 	if (post_norm >= 0)
-		norm(e, sum, rstd, od_mat_f32(kept, x.rows, x.cols), post_norm);
+		norm(e, y, rstd, branch, post_norm);
 	be->add(be, y, x);
 }
 
@@ -83,18 +86,16 @@ attention(const struct od_engine *e, const struct od_batch *b, int layer)
 	const struct od_layer_acts *l = &e->a.layer[layer];
 	struct od_backend *be = e->m->be;
 	int64_t T = b->n_tokens, nq = (int64_t)c->n_heads * c->head_dim, nkv = (int64_t)c->n_kv_heads * c->head_dim;
-	int64_t ld = nq + 2 * nkv;
-	struct od_mat x = od_mat_f32(l->x_in, T, c->hidden_size), out = od_mat_f32(l->attn, T, nq);
-	struct od_mat q = od_view(l->qkv, T, nq, ld), k = od_view(l->qkv + nq, T, nkv, ld);
-	struct od_mat v = od_view(l->qkv + nq + nkv, T, nkv, ld);
+	struct od_mat x = od_mat_f32(l->x_in, T, c->hidden_size), out = od_act(e, l->attn, T, nq);
+	struct od_mat qkv = od_act(e, l->qkv, T, nq + 2 * nkv), q = od_mat_cols(qkv, 0, nq), k = od_mat_cols(qkv, nq, nkv);
 	struct od_tree tree = od_batch_tree(e, b);
 	struct od_attn_params attn = od_layer_attention(c, layer);
 	int bias[3] = { p->q_bias, p->k_bias, p->v_bias };
 
-	linear(e, od_mat_f32(l->qkv, T, ld), norm(e, e->a.normed, l->rstd_in, x, p->input_norm), p->q, 3, bias);
+	linear(e, qkv, norm_into_scratch(e, l->rstd_in, x, p->input_norm), p->q, 3, bias);
 	be->rope(be, q, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
 	be->rope(be, k, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
-	be->attn_fwd(be, out, l->lse, q, k, v, &tree, &attn);
+	be->attn_fwd(be, out, l->lse, q, k, od_mat_cols(qkv, nq + nkv, nkv), &tree, &attn);
 	add_branch(e, l->x_mid, x, out, p->o, p->o_bias, p->post_attn_norm, l->o, l->rstd_o);
 }
 
@@ -106,11 +107,12 @@ mlp(const struct od_engine *e, const struct od_batch *b, int layer, float *x_out
 	const struct od_layer_acts *l = &e->a.layer[layer];
 	struct od_backend *be = e->m->be;
 	int64_t T = b->n_tokens, f = c->intermediate_size;
-	struct od_mat x = od_mat_f32(l->x_mid, T, c->hidden_size), act = od_mat_f32(e->a.act, T, f);
+	struct od_mat x = od_mat_f32(l->x_mid, T, c->hidden_size), act = od_act(e, e->a.act, T, f);
+	struct od_mat gate_up = od_act(e, l->gate_up, T, 2 * f);
 	int bias[2] = { p->gate_bias, p->up_bias };
 
-	linear(e, od_mat_f32(l->gate_up, T, 2 * f), norm(e, e->a.normed, l->rstd_mid, x, p->pre_mlp_norm), p->gate, 2, bias);
-	be->glu_fwd(be, act, od_view(l->gate_up, T, f, 2 * f), od_view(l->gate_up + f, T, f, 2 * f), c->act);
+	linear(e, gate_up, norm_into_scratch(e, l->rstd_mid, x, p->pre_mlp_norm), p->gate, 2, bias);
+	be->glu_fwd(be, act, od_mat_cols(gate_up, 0, f), od_mat_cols(gate_up, f, f), c->act);
 	add_branch(e, x_out, x, act, p->down, p->down_bias, p->post_mlp_norm, l->down, l->rstd_down);
 }
 
@@ -120,15 +122,15 @@ score_rows(const struct od_engine *e, const struct od_batch *b)
 {
 	const struct od_model *m = e->m;
 	struct od_backend *be = m->be;
-	struct od_mat x = od_mat_f32(e->a.x_out, b->n_tokens, m->config.hidden_size);
-	struct od_mat rows = od_mat_f32(e->a.x_rows, b->n_rows, m->config.hidden_size);
+	int64_t R = b->n_rows, d = m->config.hidden_size;
+	struct od_mat x = od_mat_f32(e->a.x_rows, R, d), rows = od_act(e, e->a.rows, R, d);
 	struct od_targets targets = { b->n_entries, e->a.entry_row, e->a.entry_id };
 
-	if (b->n_rows == 0)
+	if (R == 0)
 		return;
-	be->gather(be, rows, x, e->a.row_token);
-	be->head_fwd(be, e->a.logps, e->a.row_lse, norm(e, e->a.rows, e->a.rstd_rows, rows, m->params.final_norm),
-		od_weight(&m->params, m->weights, m->params.head, 1), (float)m->config.final_softcap, &targets);
+	be->gather(be, x, od_mat_f32(e->a.x_out, b->n_tokens, d), e->a.row_token);
+	be->head_fwd(be, e->a.logps, e->a.row_lse, norm(e, rows, e->a.rstd_rows, x, m->params.final_norm),
+		od_weight(m, m->params.head, 1), (float)m->config.final_softcap, &targets);
 }
 
 void
@@ -138,7 +140,7 @@ od_forward_layers(struct od_engine *e, const struct od_batch *b)
 	struct od_backend *be = m->be;
 	struct od_mat x = od_mat_f32(e->a.layer[0].x_in, b->n_tokens, m->config.hidden_size);
 
-	be->embed_fwd(be, x, od_weight(&m->params, m->weights, m->params.embed, 1), e->a.ids, (float)m->config.embed_scale);
+	be->embed_fwd(be, x, od_weight(m, m->params.embed, 1), e->a.ids, (float)m->config.embed_scale);
 	for (int i = 0; i < m->config.n_layers; i++) {
 		attention(e, b, i);
 		mlp(e, b, i, i + 1 < m->config.n_layers ? e->a.layer[i + 1].x_in : e->a.x_out);

@@ -18,6 +18,12 @@ struct layout {
 	bool failed;
 };
 
+static int64_t
+padded(int64_t n)
+{
+	return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
 /* Appends one entry and returns its index; cols = 0 makes a vector. */
 static int
 add(struct layout *l, int64_t rows, int64_t cols, const char *fmt, ...) OD_PRINTF(4, 5);
@@ -42,8 +48,11 @@ add(struct layout *l, int64_t rows, int64_t cols, const char *fmt, ...)
 	e->cols = cols ? cols : 1;
 	e->n_dims = cols ? 2 : 1;
 	e->offset = p->total;
+	e->vector_offset = p->vectors;
 	p->count += e->rows * e->cols;
-	p->total += (e->rows * e->cols + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+	p->total += padded(e->rows * e->cols);
+	if (cols == 0)
+		p->vectors += padded(rows);
 	return p->n++;
 }
 
@@ -183,7 +192,7 @@ od_params_fill(const struct od_params *p, const struct od_safetensors *s, float 
 		if (st != OD_OK)
 			return st;
 		od_safetensors_forget(s, t);
-		for (int64_t k = n; k < (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS; k++)
+		for (int64_t k = n; k < padded(n); k++)
 			flat[e->offset + k] = 0;
 	}
 	return OD_OK;

@@ -20,6 +20,7 @@ struct od_param {
 	int64_t rows, cols;                        /* a vector has rows = n, cols = 1 */
 	int n_dims;                                /* 1 or 2, as in the file */
 	int64_t offset;                            /* first float in the flat vector; a multiple of 16 */
+	int64_t vector_offset;                     /* vectors: first float among the vectors alone; a multiple of 16 */
 };
 
 /* Indices into the table; -1 where the family has no such parameter. */
@@ -33,6 +34,7 @@ struct od_params {
 	struct od_param *table;
 	int n;
 	int64_t total;                             /* floats in the flat vector, padding between entries included (zero) */
+	int64_t vectors;                           /* floats of the vectors alone, padding included */
 	int64_t count;                             /* parameters, without padding */
 	int embed, final_norm, head;               /* head == embed when tied */
 	struct od_layer_params *layers;            /* [n_layers] */

@@ -26,24 +26,6 @@ static const char *const carried[] = {
 
 /* ---- the model directory --------------------------------------------------------------------------------------- */
 
-/* Host memory that shows n device floats: the device's own where the host can read it, else a copy in *owned. */
-static enum od_status
-host_floats(struct od_backend *be, const float *dev, int64_t n, float **owned, const float **out, struct od_error *err)
-{
-	size_t bytes = (size_t)n * sizeof(float);
-
-	*owned = NULL;
-	*out = dev;
-	if (be->host_memory)
-		return OD_OK;
-	*owned = malloc(bytes);
-	if (!*owned)
-		return od_fail_nomem(err, "a copy of the parameters", bytes);
-	be->download(be, *owned, dev, bytes);
-	*out = *owned;
-	return OD_OK;
-}
-
 /* Opens dir/name for writing. */
 static enum od_status
 create(const char *dir, const char *name, struct od_out **out, struct od_error *err)
@@ -63,7 +45,7 @@ write_weights(const struct od_model *m, const char *dir, struct od_error *err)
 	const float *w;
 	enum od_status st, closed;
 
-	st = host_floats(m->be, m->weights, m->params.total, &owned, &w, err);
+	st = od_host_floats(m->be, m->weights, m->params.total, &owned, &w, err);
 	if (st == OD_OK)
 		st = create(dir, "model.safetensors", &out, err);
 	if (st == OD_OK)
@@ -187,9 +169,9 @@ write_moments(const struct od_trainer *t, const char *dir, struct od_error *err)
 	struct od_out *out = NULL;
 	enum od_status st, closed;
 
-	st = host_floats(t->model->be, t->m, p->total, &owned[0], &moment[0], err);
+	st = od_host_floats(t->model->be, t->m, p->total, &owned[0], &moment[0], err);
 	if (st == OD_OK)
-		st = host_floats(t->model->be, t->v, p->total, &owned[1], &moment[1], err);
+		st = od_host_floats(t->model->be, t->v, p->total, &owned[1], &moment[1], err);
 	if (st == OD_OK)
 		st = create(dir, "optimizer.safetensors", &out, err);
 	if (st == OD_OK)

@@ -277,9 +277,10 @@ od_trainer_update(struct od_trainer *t, struct od_step_metrics *metrics, struct 
 	if (s->clip > 0 && metrics->grad_norm > 0)
 		p.grad_scale = fmin(1, s->clip / (metrics->grad_norm + 1e-6));
 	metrics->clip_scale = p.grad_scale;
-	be->adamw(be, t->model->weights, t->m, t->v, t->grads, t->model->params.total, &p);
+	be->adamw(be, t->model->weights, t->m, t->v, t->grads,
+		t->model->products == t->model->weights ? NULL : t->model->products, t->model->params.total, &p);
 	if (!be->ok(be))
-		return od_fail(err, OD_ENOMEM, "the %s backend ran out of memory", be->name);
+		return od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
 	t->step++;
 	return OD_OK;
 }

@@ -33,7 +33,7 @@ struct od_train_settings {
 	int64_t warmup_steps;              /* < 0: by the ratio */
 	int64_t batch, epochs;
 	int64_t steps;                     /* > 0: this many updates, whatever the epochs say */
-	int64_t micro_tokens;              /* budget of a micro-batch, in tree tokens */
+	int64_t micro_tokens;              /* budget of a micro-batch, in tree tokens; 0: od-train chooses for the device */
 	uint64_t seed;
 	bool shuffle;
 };

@@ -218,7 +218,7 @@ bench_optimiser(void)
 	v = mat(1, n);
 	g = mat(1, n);
 	be->zero(be, v.data, (size_t)n * sizeof(float));
-	TIME(s, be->adamw(be, w.data, m.data, v.data, g.data, n, &p));
+	TIME(s, be->adamw(be, w.data, m.data, v.data, g.data, NULL, n, &p));
 	report("adamw", "", s, 0, 28.0 * (double)n);
 	TIME(s, (void)be->sum_squares(be, g.data, n));
 	report("sum_squares", "", s, 0, 4.0 * (double)n);
@@ -243,7 +243,7 @@ main(int argc, char **argv)
 			use_cpu_time = 1;
 		else
 			only = argv[i];
-	if (od_backend_open(&be, "cpu", threads, &err) != OD_OK || !od_cpu_variant(be, variant, own) || pairs < 1 || pairs > MAX_PAIRS) {
+	if (od_backend_open(&be, "cpu", OD_COMPUTE_AUTO, threads, &err) != OD_OK || !od_cpu_variant(be, variant, own) || pairs < 1 || pairs > MAX_PAIRS) {
 		fprintf(stderr, "bench_ops: cannot open the backend: %s\n", err.msg);
 		return 1;
 	}

@@ -153,7 +153,7 @@ open_backend(const char *name, int threads)
 	struct od_error err = OD_ERROR_INIT;
 	struct od_backend *be = NULL;
 
-	if (od_backend_open(&be, name, threads, &err) != OD_OK) {
+	if (od_backend_open(&be, name, OD_COMPUTE_AUTO, threads, &err) != OD_OK) {
 		printf("Bail out! %s\n", err.msg);
 		exit(1);
 	}

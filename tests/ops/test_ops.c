@@ -494,8 +494,8 @@ test_adamw(void **state)
 				w2 = tmat_clone(&w);
 				m2 = tmat_clone(&m);
 				v2 = tmat_clone(&v);
-				ref->adamw(ref, w.m.data, m.m.data, v.m.data, g.m.data, n, &cases[i]);
-				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, n, &cases[i]);
+				ref->adamw(ref, w.m.data, m.m.data, v.m.data, g.m.data, NULL, n, &cases[i]);
+				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, NULL, n, &cases[i]);
 				expect_near(&w2, &w, 2e-7, 1, "adamw w");
 				expect_near(&m2, &m, 3e-7, 0.1, "adamw m");
 				expect_near(&v2, &v, 3e-7, 0, "adamw v");
@@ -520,7 +520,7 @@ test_adamw_small_decay(void **state)
 	for (int64_t j = 0; j < 1000; j++)
 		*at(&w, 0, j) = 1;
 	for (int i = 0; i < 1000; i++)
-		cpu->adamw(cpu, w.m.data, m.m.data, v.m.data, g.m.data, 1000, &p);
+		cpu->adamw(cpu, w.m.data, m.m.data, v.m.data, g.m.data, NULL, 1000, &p);
 	/* 1e-8 is below half a unit of 1.0: nothing can change, but nothing may grow either */
 	assert_true(*at(&w, 0, 0) <= 1 && *at(&w, 0, 0) >= 0.999f);
 	tmat_free(&w);
@@ -589,9 +589,9 @@ test_open(void **state)
 	struct od_backend *be = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&be, "abacus", 0, &err), OD_EUSAGE);
+	assert_int_equal(od_backend_open(&be, "abacus", OD_COMPUTE_AUTO, 0, &err), OD_EUSAGE);
 	assert_non_null(strstr(err.msg, "'abacus'"));
-	assert_int_equal(od_backend_open(&be, "cuda:0", 0, &err), OD_ESUPPORT);
+	assert_int_equal(od_backend_open(&be, "cuda:0", OD_COMPUTE_AUTO, 0, &err), OD_ESUPPORT);
 	assert_null(be);
 	od_backend_close(NULL);
 	use_variant(0);

@@ -57,8 +57,7 @@ make_model(struct od_model *m, const char *config, struct od_backend *be)
 	assert_int_equal(od_params_layout(&m->params, &m->config, true, &err), OD_OK);
 	host = calloc((size_t)m->params.total, sizeof *host);
 	fill_random(&m->params, host);
-	m->weights = be->alloc(be, (size_t)m->params.total * sizeof *host);
-	be->upload(be, m->weights, host, (size_t)m->params.total * sizeof *host);
+	assert_int_equal(od_model_place(m, host, false, &err), OD_OK);
 	free(host);
 	json_decref(json);
 }
@@ -194,8 +193,8 @@ test_packed_equals_alone(void **state)
 	struct od_backend *cpu = NULL, *ref = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&cpu, "cpu", 2, NULL), OD_OK);
-	assert_int_equal(od_backend_open(&ref, "ref", 2, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 2, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&ref, "ref", OD_COMPUTE_AUTO, 2, NULL), OD_OK);
 	for (size_t k = 0; k < N_CONFIGS; k++)
 		check_packed(configs[k], 2 + k, cpu, ref);
 	od_backend_close(cpu);
@@ -209,7 +208,7 @@ test_tree_equals_sequences(void **state)
 	struct od_backend *be = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&be, "ref", 0, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&be, "ref", OD_COMPUTE_AUTO, 0, NULL), OD_OK);
 	for (size_t k = 0; k < N_CONFIGS; k++) {
 		struct od_rng rng = od_rng_init(seed, 20 + k);
 		struct od_model m;
@@ -307,7 +306,7 @@ test_gradients(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct od_backend *be = NULL;
 
-		assert_int_equal(od_backend_open(&be, backends[i], 2, NULL), OD_OK);
+		assert_int_equal(od_backend_open(&be, backends[i], OD_COMPUTE_AUTO, 2, NULL), OD_OK);
 		for (size_t k = 0; k < N_CONFIGS; k++)
 			check_gradients(configs[k], 40 + k, be);
 		od_backend_close(be);
@@ -327,7 +326,7 @@ test_ids_outside_the_vocabulary(void **state)
 	float logps[8];
 
 	(void)state;
-	assert_int_equal(od_backend_open(&be, "ref", 0, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&be, "ref", OD_COMPUTE_AUTO, 0, NULL), OD_OK);
 	make_model(&m, configs[0], be);
 	assert_int_equal(od_engine_open(&e, &m, NULL, &err), OD_OK);
 	assert_int_equal(od_batch_add(&b, &seq, 1, NULL), OD_OK);

@@ -19,18 +19,19 @@ open_tokenizer(struct od_session *s, const char *dir, struct od_error *err)
 }
 
 enum od_status
-od_session_open(struct od_session *s, const char *dir, int threads, const struct od_rules_options *ro, struct od_error *err)
+od_session_open(struct od_session *s, const char *dir, const struct od_device_options *dev, int threads,
+	const struct od_rules_options *ro, struct od_error *err)
 {
 	enum od_status st;
 
 	memset(s, 0, sizeof *s);
-	st = od_backend_open(&s->be, "cpu", threads, err);
+	st = od_device_open(&s->be, dev, threads, err);
 	if (st == OD_OK)
 		st = open_tokenizer(s, dir, err);
 	if (st == OD_OK)
 		st = od_rules_options_apply(ro, s->tokenizer, &s->rules, err);
 	if (st == OD_OK)
-		st = od_model_open(&s->model, dir, s->be, err);
+		st = od_model_open(&s->model, dir, s->be, true, err);
 	if (st != OD_OK)
 		od_session_close(s);
 	return st;

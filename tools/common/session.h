@@ -3,6 +3,7 @@
 #define OD_TOOLS_SESSION_H
 
 #include "base/error.h"
+#include "common/device_opts.h"
 #include "common/rules_opts.h"
 #include "model/engine.h"
 #include "pref/rules.h"
@@ -15,9 +16,10 @@ struct od_session {
 	struct od_rules rules;
 };
 
-/* Loads the model directory onto the CPU backend with 'threads' threads (0: all allowed cores). */
-OD_MUST_CHECK enum od_status od_session_open(struct od_session *s, const char *dir, int threads,
-	const struct od_rules_options *ro, struct od_error *err);
+/* Loads the model directory, for scoring only, onto the device asked for, with 'threads' processor threads (0: all allowed
+ * cores). */
+OD_MUST_CHECK enum od_status od_session_open(struct od_session *s, const char *dir, const struct od_device_options *dev,
+	int threads, const struct od_rules_options *ro, struct od_error *err);
 void od_session_close(struct od_session *s);       /* a zeroed session is fine */
 
 /* The reference block that says how log-probs of this session are made. */

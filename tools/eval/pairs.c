@@ -13,8 +13,8 @@ static const struct od_opt pairs_opts[] = {
 		"model to evaluate (default: policy_*_logps of the records)"),
 	OD_OPT_STR(struct pairs_options, ref_model, "ref-model", "DIR",
 		"reference model (default: ref_*_logps of the records)"),
-	OD_OPT_INT(struct pairs_options, batch_tokens, "batch-tokens", "N", 16, 1 << 24,
-		"tokens that run through a model at once; memory, not results, depends on it"),
+	OD_OPT_INT(struct pairs_options, batch_tokens, "batch-tokens", "N", 0, 1 << 24,
+		"tokens that run through a model at once (0: as suits the device); memory, not results, depends on it"),
 	OD_OPT_END
 };
 
@@ -184,9 +184,10 @@ od_eval_pairs(int argc, char **argv)
 	};
 	struct pairs_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.objective = OD_OBJECTIVE_OPTIONS_INIT, .rules = OD_RULES_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
-		.batch_tokens = OD_LOGPS_BATCH_TOKENS };
+		.device = OD_DEVICE_OPTIONS_INIT };
 	struct od_opt_group groups[] = { { "Evaluation", pairs_opts, &o, NULL }, { "Results", report_opts, &o.report, NULL },
 		{ "Objective", od_objective_opts, &o.objective, &o.objective.given },
+		{ "Device", od_device_opts, &o.device, NULL },
 		{ "Token rules", od_rules_opts, &o.rules, &o.rules.given },
 		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;

@@ -7,6 +7,7 @@
 #include "bench/pairs.h"
 #include "common/cli.h"
 #include "common/objective_opts.h"
+#include "common/device_opts.h"
 #include "common/rules_opts.h"
 #include "eval/report.h"
 #include "pref/pair.h"
@@ -16,6 +17,7 @@ struct pairs_options {
 	struct od_record_options records;
 	struct od_objective_options objective;
 	struct od_rules_options rules;
+	struct od_device_options device;
 	struct report_options report;
 	const char *model, *ref_model;
 	int64_t batch_tokens;

@@ -128,7 +128,7 @@ evaluate_stored(struct run *r, struct od_error *err)
 static enum od_status
 open_scorer(struct scorer *s, const char *dir, const struct pairs_options *o, struct od_error *err)
 {
-	enum od_status st = od_session_open(&s->session, dir, (int)o->common.threads, &o->rules, err);
+	enum od_status st = od_session_open(&s->session, dir, &o->device, (int)o->common.threads, &o->rules, err);
 
 	return st == OD_OK ? od_engine_open(&s->engine, &s->session.model, NULL, err) : st;
 }
@@ -221,6 +221,12 @@ add_window(struct run *r, const struct od_window *w, int k, const struct od_pair
 	return st;
 }
 
+static int64_t
+batch_tokens(const struct run *r, const struct scorer *s)
+{
+	return od_device_batch_tokens(s->session.be, r->o->batch_tokens);
+}
+
 static enum od_status
 score_window(struct run *r, struct od_window *w, struct od_error *err)
 {
@@ -230,12 +236,12 @@ score_window(struct run *r, struct od_window *w, struct od_error *err)
 	if (r->has_ref) {
 		st = od_alloc(&ref, (size_t)w->n, sizeof *ref, "reference log-probs", err);
 		if (st == OD_OK)
-			st = od_window_score(w, r->ref.engine, r->o->batch_tokens, NULL, NULL, err);
+			st = od_window_score(w, r->ref.engine, batch_tokens(r, &r->ref), NULL, NULL, err);
 		for (int64_t i = 0; st == OD_OK && i < w->n; i++)
 			ref[i] = w->items[i].logps;
 	}
 	for (int k = 0; st == OD_OK && k < r->n_policies; k++) {
-		st = od_window_score(w, r->policy[k].engine, r->o->batch_tokens, NULL, NULL, err);
+		st = od_window_score(w, r->policy[k].engine, batch_tokens(r, &r->policy[k]), NULL, NULL, err);
 		if (st == OD_OK)
 			st = add_window(r, w, k, ref, err);
 	}

@@ -32,7 +32,7 @@ settings_json(const struct train_options *o)
 		"beta2", s->beta2, "adam-eps", s->eps, "weight-decay", s->weight_decay, "clip", s->clip,
 		"schedule", od_decay_names[s->decay], "warmup-ratio", s->warmup_ratio,
 		"warmup-steps", (json_int_t)s->warmup_steps, "batch", (json_int_t)s->batch,
-		"epochs", (json_int_t)s->epochs, "steps", (json_int_t)s->steps, "micro-tokens", (json_int_t)s->micro_tokens, "seed", (json_int_t)s->seed,
+		"epochs", (json_int_t)s->epochs, "steps", (json_int_t)s->steps, "micro-tokens", (json_int_t)o->micro_tokens, "seed", (json_int_t)s->seed,
 		"shuffle", s->shuffle, "eval-every", (json_int_t)o->run.eval_every, "keep-best", o->run.keep_best,
 		"patience", (json_int_t)o->run.patience);
 
@@ -110,7 +110,7 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 	if (st != OD_OK)
 		return st;
 	od_rules_name(&t->spool.rules, rules);
-	json = json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s, s:s}, s:o, s:{s:I, s:I},"
+	json = json_pack("{s:s, s:s, s:o, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:s, s:s, s:s, s:s}, s:o, s:{s:I, s:I, s:I},"
 		" s:{s:I, s:s}}", "tool", "od-train", "version", OD_VERSION, "command", command_json(t),
 		"model", "path", t->o->model, "hash", t->model.hash,
 		"tokenizer", t->start.tokenizer ? od_tokenizer_hash(t->start.tokenizer) : "", "rules", rules,
@@ -118,7 +118,7 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 		"reference", "model", ref->model, "tokenizer", ref->tokenizer, "rules", ref->rules,
 		"numerics", ref->numerics,
 		"settings", settings_json(t->o), "schedule", "updates", (json_int_t)t->trainer.schedule.total,
-		"warmup", (json_int_t)t->trainer.schedule.warmup, "machine", "threads", (json_int_t)omp_get_max_threads(),
+		"warmup", (json_int_t)t->trainer.schedule.warmup, "micro_tokens", (json_int_t)t->o->set.micro_tokens, "machine", "threads", (json_int_t)omp_get_max_threads(),
 		"numerics", t->be->numerics);
 	if (json && t->held_out)
 		json_object_set_new(json, "held_out", data_json(&t->eval_spool, strings_json(&t->o->eval, 1), eval_hash));
@@ -208,6 +208,9 @@ train_read_about(struct train *t, struct od_error *err)
 		st = od_json_parse(text, len, path, &t->about, err);
 	if (st == OD_OK)
 		st = same_settings(json_object_get(t->about, "settings"), t->o, err);
+	if (st == OD_OK && t->o->set.micro_tokens == 0)        /* chosen at the start: the same now, whatever is free now */
+		t->o->set.micro_tokens = json_integer_value(json_object_get(json_object_get(t->about, "schedule"),
+			"micro_tokens"));
 	if (st == OD_OK && (json_object_get(t->about, "held_out") != NULL) != (t->o->eval != NULL))
 		st = od_fail(err, OD_EMISMATCH, "cannot resume '%s': it was started %s '--eval'", t->dir,
 			t->o->eval ? "without" : "with");

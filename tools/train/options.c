@@ -54,8 +54,8 @@ static const struct od_opt optimiser_opts[] = {
 	OD_OPT_DOUBLE(T, set.eps, "adam-eps", "X", 0, 1, "AdamW: added to the root of the second moment"),
 	OD_OPT_DOUBLE(T, set.weight_decay, "weight-decay", "X", 0, 1e6, "decoupled decay of every parameter"),
 	OD_OPT_DOUBLE(T, set.clip, "clip", "X", 0, 1e30, "bound of the gradient's norm (0: none)"),
-	OD_OPT_INT(T, set.micro_tokens, "micro-tokens", "N", 1, 1 << 30,
-		"tokens that run through the model at once; memory, not results, depends on it"),
+	OD_OPT_INT(T, micro_tokens, "micro-tokens", "N", 0, 1 << 30,
+		"tokens that run through the model at once (0: as suits the device); memory, not results, depends on it"),
 	OD_OPT_NOFLAG(T, set.shuffle, "no-shuffle", "take the pairs in the order they come"),
 	OD_OPT_END
 };
@@ -122,6 +122,7 @@ train_options_parse(struct train_options *o, int argc, char **argv, const char *
 		{ "Run", run_opts, o, NULL },
 		{ "Optimiser", optimiser_opts, o, &o->given },
 		{ "Objective", od_objective_opts, &o->objective, &o->objective.given },
+		{ "Device", od_device_opts, &o->device, NULL },
 		{ "Token rules", od_rules_opts, &o->rules, &o->rules.given },
 		{ "Records", od_record_opts, &o->records, NULL },
 		{ "Common", od_common_opts, &o->common, NULL },
@@ -130,9 +131,9 @@ train_options_parse(struct train_options *o, int argc, char **argv, const char *
 
 	*o = (struct train_options){
 		.common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT, .rules = OD_RULES_OPTIONS_INIT,
-		.objective = OD_OBJECTIVE_OPTIONS_INIT, .seed = 42,
+		.objective = OD_OBJECTIVE_OPTIONS_INIT, .device = OD_DEVICE_OPTIONS_INIT, .seed = 42,
 		.set = { .lr = 1e-6, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1, .warmup_ratio = 0.1,
-			.warmup_steps = -1, .batch = 128, .epochs = 1, .micro_tokens = OD_MICRO_TOKENS, .shuffle = true },
+			.warmup_steps = -1, .batch = 128, .epochs = 1, .shuffle = true },
 		.run = { .keep = 1, .save_seconds = 1800 },
 	};
 	od_cli_begin(&tool, &o->common);
@@ -143,6 +144,7 @@ train_options_parse(struct train_options *o, int argc, char **argv, const char *
 	o->set.seed = (uint64_t)o->seed;
 	if (GIVEN(o, OPT_SEED))
 		o->records.seed = (uint64_t)o->seed;
+	o->set.micro_tokens = o->micro_tokens;
 	o->set.objective = o->objective.o;
 	o->set.sft_token_mean = o->sft_norm == 1;
 	o->run.peak_flops = o->peak_tflops * 1e12;

@@ -44,22 +44,103 @@ count_tokens(const struct od_order *order, struct train_plan *p)
 	}
 }
 
-void
-train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
+/* A number after 'key' in a small text file of the kernel, times 'unit'; -1 when there is none. */
+static double
+kernel_number(const char *path, const char *key, double unit)
+{
+	char *text = NULL, *at;
+	size_t len;
+	double v = -1;
+
+	if (od_in_slurp(path, 1 << 20, &text, &len, NULL) != OD_OK)
+		return -1;
+	at = strstr(text, key);
+	if (at) {
+		char *end;
+		long long n;
+
+		at += strlen(key);
+		n = strtoll(at, &end, 10);
+		v = end > at ? (double)n * unit : -1;
+	}
+	free(text);
+	return v;
+}
+
+static double
+smaller(double a, double b)
+{
+	return b >= 0 && (a == 0 || b < a) ? b : a;
+}
+
+/* What can still be allocated: the machine's free memory, and what limits on this process or its container leave; 0:
+ * unknown. */
+static double
+host_memory(void)
+{
+	double free_memory = kernel_number("/proc/meminfo", "MemAvailable:", 1024);
+	double most = free_memory > 0 ? free_memory : 0;
+	double limit = kernel_number("/sys/fs/cgroup/memory.max", "", 1);
+	double used = kernel_number("/sys/fs/cgroup/memory.current", "", 1);
+	double cache = kernel_number("/sys/fs/cgroup/memory.stat", "inactive_file ", 1);
+	struct rlimit address;
+
+	if (limit > 0 && used >= 0) {
+		double left = limit - used + (cache > 0 ? cache : 0);
+
+		most = smaller(most, left > 0 ? left : 0);
+	}
+	if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY) {
+		double mine = kernel_number("/proc/self/status", "VmSize:", 1024);
+
+		most = smaller(most, (double)address.rlim_cur > mine ? (double)address.rlim_cur - mine : 0);
+	}
+	return most;
+}
+
+/* What is left on the device, or where that is the host, of what this process may have there. */
+static double
+available_memory(const struct train *t)
+{
+	int64_t room = t->be->room(t->be);
+
+	return room >= 0 ? (double)room : host_memory();
+}
+
+static void
+plan_memory(struct train *t, struct od_order *order, struct train_plan *p)
 {
 	int64_t eval = train_eval_tokens(t);
 
-	*p = (struct train_plan){ .pairs = order->n, .held_out = t->held_out ? od_pairfile_count(t->held_out) : 0 };
-	p->schedule = od_train_schedule(&t->o->set, order);
 	od_order_peak(order, 0, p->schedule.total, t->o->set.micro_tokens, &p->micro);
-	count_tokens(order, p);
-	p->weights = p->gradients = 4 * (double)t->start.model.params.total;
-	p->moments = 2 * p->weights;
-	p->activations = (double)od_engine_bytes(&t->start.model, true, (int64_t)larger(p->micro.tokens, eval),
+	p->weights = (double)od_model_bytes(&t->start.model.params, t->be->type, false);
+	p->gradients = 4 * (double)t->start.model.params.total;
+	p->moments = 2 * p->gradients;
+	p->activations = (double)od_engine_bytes(&t->start.model.config, t->be->type, true, (int64_t)larger(p->micro.tokens, eval),
 		(int64_t)larger(p->micro.rows, eval));
 	p->index = (double)(p->pairs * (8 + 8 + (int64_t)sizeof(struct od_pair_size)) + p->held_out * 8);
-	p->peak = p->weights + p->gradients + p->moments + p->activations + p->index;
-	p->available = train_available_memory();
+	p->peak = p->weights + p->gradients + p->moments + p->activations + (t->be->host_memory ? p->index : 0);
+}
+
+#define MOST_DEVICE_TOKENS 32768       /* beyond this a GPU gains nothing more */
+
+void
+train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
+{
+	struct od_train_settings *set = &t->o->set;
+	bool choose = set->micro_tokens == 0;
+
+	*p = (struct train_plan){ .pairs = order->n, .held_out = t->held_out ? od_pairfile_count(t->held_out) : 0 };
+	p->schedule = od_train_schedule(set, order);
+	p->available = available_memory(t);
+	count_tokens(order, p);
+	if (choose)
+		set->micro_tokens = t->be->host_memory ? OD_MICRO_TOKENS : MOST_DEVICE_TOKENS;
+	plan_memory(t, order, p);
+	while (choose && p->peak > p->available && set->micro_tokens > OD_MICRO_TOKENS) {
+		set->micro_tokens /= 2;
+		plan_memory(t, order, p);
+	}
 }
 
 static void
@@ -99,68 +180,16 @@ train_print_plan(const struct train *t, const struct train_plan *p)
 		print_bytes("available", p->available);
 }
 
-/* A number after 'key' in a small text file of the kernel, times 'unit'; -1 when there is none. */
-static double
-kernel_number(const char *path, const char *key, double unit)
-{
-	char *text = NULL, *at;
-	size_t len;
-	double v = -1;
-
-	if (od_in_slurp(path, 1 << 20, &text, &len, NULL) != OD_OK)
-		return -1;
-	at = strstr(text, key);
-	if (at) {
-		char *end;
-		long long n;
-
-		at += strlen(key);
-		n = strtoll(at, &end, 10);
-		v = end > at ? (double)n * unit : -1;
-	}
-	free(text);
-	return v;
-}
-
-static double
-smaller(double a, double b)
-{
-	return b >= 0 && (a == 0 || b < a) ? b : a;
-}
-
-/* What can still be allocated: the machine's free memory, and what limits on this process or its container leave. */
-double
-train_available_memory(void)
-{
-	double free_memory = kernel_number("/proc/meminfo", "MemAvailable:", 1024);
-	double most = free_memory > 0 ? free_memory : 0;
-	double limit = kernel_number("/sys/fs/cgroup/memory.max", "", 1);
-	double used = kernel_number("/sys/fs/cgroup/memory.current", "", 1);
-	double cache = kernel_number("/sys/fs/cgroup/memory.stat", "inactive_file ", 1);
-	struct rlimit address;
-
-	if (limit > 0 && used >= 0) {
-		double left = limit - used + (cache > 0 ? cache : 0);
-
-		most = smaller(most, left > 0 ? left : 0);
-	}
-	if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY) {
-		double mine = kernel_number("/proc/self/status", "VmSize:", 1024);
-
-		most = smaller(most, (double)address.rlim_cur > mine ? (double)address.rlim_cur - mine : 0);
-	}
-	return most;
-}
-
 enum od_status
-train_check_memory(double peak, const char *hint, struct od_error *err)
+train_check_memory(const struct train *t, double peak, const char *hint, struct od_error *err)
 {
 	char need[OD_NUM_TEXT], have[OD_NUM_TEXT];
-	double available = train_available_memory();
+	double available = available_memory(t);
 
 	if (available <= 0 || peak <= available)
 		return OD_OK;
 	od_num_human_bytes(need, peak);
 	od_num_human_bytes(have, available);
-	return od_fail(err, OD_ENOMEM, "not enough memory: the planned peak is %s, available are %s%s", need, have, hint);
+	return od_fail(err, OD_ENOMEM, "not enough memory%s%s: the planned peak is %s, available are %s%s",
+		t->be->host_memory ? "" : " on device ", t->be->host_memory ? "" : t->be->name, need, have, hint);
 }

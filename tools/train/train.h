@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "common/cli.h"
+#include "common/device_opts.h"
 #include "common/objective_opts.h"
 #include "common/rules_opts.h"
 #include "text/tokenizer.h"
@@ -19,12 +20,14 @@ struct train_options {
 	struct od_common_options common;
 	struct od_record_options records;
 	struct od_rules_options rules;
+	struct od_device_options device;
 	struct od_objective_options objective;
 	struct od_train_settings set;
 	struct od_run_options run;                 /* out, metrics, telemetry, eval_every, ... */
 	const char *model, *eval, *dump_grad;
 	const char *fields[3];                     /* prompt, chosen, rejected */
 	int64_t seed;
+	int64_t micro_tokens;                      /* as asked for; 0: set.micro_tokens is chosen for the device */
 	int sft_norm;
 	double peak_tflops;
 	bool resume, dry_run;
@@ -79,14 +82,15 @@ struct train_plan {
 	struct od_micro_peak micro;
 	int64_t pairs, held_out, tokens, flat_tokens, scored_tokens;
 	double weights, gradients, moments, activations, index, peak;    /* bytes */
-	double available;                          /* 0: unknown */
+	double available;                          /* on the device; 0: unknown */
 };
 int64_t train_eval_tokens(const struct train *t);                        /* largest held-out batch, 0: none */
+/* Fills *p; where the user asked for no size of micro-batches, chooses the largest that fits the device. */
 void train_make_plan(struct train *t, struct od_order *order, struct train_plan *p);
 void train_print_plan(const struct train *t, const struct train_plan *p);
-/* OD_ENOMEM when the peak is more than the machine has left. 'held' bytes of it are already ours. */
-OD_MUST_CHECK enum od_status train_check_memory(double peak, const char *micro_hint, struct od_error *err);
-double train_available_memory(void);
+/* OD_ENOMEM when the peak is more than the device has left. */
+OD_MUST_CHECK enum od_status train_check_memory(const struct train *t, double peak, const char *micro_hint,
+	struct od_error *err);
 
 /* ---- about.c --------------------------------------------------------------------------------------------------- */
 OD_MUST_CHECK enum od_status train_describe(struct train *t, json_t **about, struct od_error *err);

@@ -1,0 +1,30 @@
+/* device_opts.h -- where a model runs and in which numbers: the same options in every tool that runs one.
+ *
+ *   struct od_device_options dev = OD_DEVICE_OPTIONS_INIT;
+ *   groups: { "Device", od_device_opts, &dev, NULL }
+ *   after od_cli_parse: od_device_open(&be, &dev, threads, &err)
+ */
+#ifndef OD_TOOLS_DEVICE_OPTS_H
+#define OD_TOOLS_DEVICE_OPTS_H
+
+#include "base/error.h"
+#include "common/cli.h"
+#include "kernels/backend.h"
+
+struct od_device_options {
+	const char *device;                        /* "cpu", "cuda", "cuda:N" */
+	int dtype;                                 /* enum od_compute */
+};
+
+#define OD_DEVICE_OPTIONS_INIT { "cpu", OD_COMPUTE_AUTO }
+
+extern const struct od_opt od_device_opts[];      /* base: struct od_device_options */
+
+/* Opens the backend with 'threads' processor threads (0: all allowed cores). Errors as od_backend_open. */
+OD_MUST_CHECK enum od_status od_device_open(struct od_backend **be, const struct od_device_options *o, int threads,
+	struct od_error *err);
+
+/* Tokens of a scoring batch when the user asked for none: enough to keep the device busy. */
+int64_t od_device_batch_tokens(const struct od_backend *be, int64_t asked);
+
+#endif
