@@ -15,14 +15,10 @@ ORACLE   ?=
 SECONDS  ?= 60
 FUZZ     ?=
 
-ifneq ($(CUDA),0)
-$(error CUDA=$(CUDA): the CUDA kernels are not part of this version; build with CUDA=0)
-endif
-
 comma    := ,
-VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),release))
+VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),$(if $(filter-out 0,$(CUDA)),cuda,release)))
 BUILD    := build/$(VARIANT)
-BIN      := $(if $(filter release,$(VARIANT)),bin,$(BUILD)/bin)
+BIN      := $(if $(filter release cuda,$(VARIANT)),bin,$(BUILD)/bin)
 
 PACKAGES := jansson libarchive libpcre2-8 libutf8proc libcrypto
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith
@@ -34,14 +30,30 @@ ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. 
 LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -lcrypto) -ldnnl -lm
 ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
+# The CUDA sources: by nvcc into a CUDA=1 build; and by the host's C++ compiler, on the emulator of kernels/cuda/emu, for tests.
+CXX      ?= c++
+NVCC     ?= nvcc
+CUDA_ARCH ?= 80 90 100
+CU_SRC   := $(sort $(wildcard kernels/cuda/*.cu))
+EMU_SRC  := $(filter-out %/race.cpp,$(sort $(wildcard kernels/cuda/emu/*.cpp)))
+CU_OBJ   := $(if $(filter-out 0,$(CUDA)),$(CU_SRC:%.cu=$(BUILD)/%.o))
+EMU_OBJ  := $(CU_SRC:%.cu=$(BUILD)/emu/%.o) $(EMU_SRC:%.cpp=$(BUILD)/emu/%.o)
+RACE_OBJ := $(CU_SRC:%.cu=$(BUILD)/race/%.o) $(EMU_SRC:%.cpp=$(BUILD)/race/%.o) $(BUILD)/race/kernels/cuda/emu/race.o
+
 # (Fuzz targets read files; they are built without the kernels, whose OpenMP clang has no runtime for.)
 LIB_SRC  := $(sort $(wildcard lib/*/*.c $(if $(FUZZ),,kernels/*.c kernels/ref/*.c kernels/cpu/*.c)))
 CLI_SRC  := $(sort $(wildcard tools/common/*.c))
 TOOLS    := $(sort $(patsubst tools/%.c,%,$(wildcard tools/od-*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/ops/test_*.c))
 TESTS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+# The tests of operations and of the model again, for the CUDA backend: on the emulator, plain and with its race checker, and
+# in a CUDA=1 build on a GPU.
+CUDA_TEST_SRC := $(sort $(wildcard tests/ops/test_*.c) tests/unit/model_cuda.c)
+EMU_TESTS  := $(patsubst tests/%.c,$(BUILD)/tests/emu/%,$(CUDA_TEST_SRC)) $(BUILD)/tests/emu/test_emu $(BUILD)/tests/emu/test_emu_bugs
+RACE_TESTS := $(patsubst $(BUILD)/tests/emu/%,$(BUILD)/tests/race/%,$(EMU_TESTS))
+CUDA_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/cuda/%,$(CUDA_TEST_SRC) tests/ops/bench_cuda.c)
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/ops/bench_*.c)))
+BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out %_cuda.c,$(sort $(wildcard tests/ops/bench_*.c))))
 SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*'))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
@@ -64,6 +76,36 @@ $(BUILD)/kernels/cpu/%_avx512.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -
 $(BUILD)/kernels/cpu/%_avx2.o: ALL_CFLAGS += -mavx2 -mfma
 endif
 $(BUILD)/kernels/ref/%.o: ALL_CFLAGS += -ffp-contract=off
+
+# ---- CUDA and its emulator -------------------------------------------------------------------------------------------
+NVCCFLAGS ?= -O3
+GENCODE    = $(foreach a,$(CUDA_ARCH),-gencode arch=compute_$(a),code=sm_$(a))
+$(BUILD)/kernels/cuda/%.o: kernels/cuda/%.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  NVCC $<"
+	$(Q)$(NVCC) -std=c++17 $(NVCCFLAGS) $(GENCODE) -Ikernels/cuda -Ikernels -Ilib -MMD -MF $(@:.o=.d) -c -o $@ $<
+
+EMU_FLAGS = -std=c++17 -Wall -Wextra -Wno-unknown-pragmas -fno-strict-aliasing -Ikernels/cuda/emu/include -Ikernels/cuda -Ikernels -Ilib $(CFLAGS) \
+            -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c
+EMU_SAN   = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
+$(BUILD)/emu/%.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  EMU $<"
+	$(Q)$(CXX) -x c++ $(EMU_FLAGS) $(EMU_SAN) -o $@ $<
+$(BUILD)/emu/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  EMU $<"
+	$(Q)$(CXX) $(EMU_FLAGS) $(EMU_SAN) -o $@ $<
+$(BUILD)/emu/kernels/cuda/emu/blas_emu.o: CFLAGS += -O3
+
+# Kernels with their loads and stores reported to race.cpp; the emulator itself without.
+$(BUILD)/race/%.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  RACE $<"
+	$(Q)$(CXX) -x c++ $(EMU_FLAGS) -fsanitize=thread -o $@ $<
+$(BUILD)/race/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(EMU_FLAGS) -o $@ $<
 
 # Asked once: are the libraries there at all?
 HEADERS := jansson.h archive.h pcre2.h utf8proc.h openssl/evp.h dnnl.h
@@ -89,10 +131,44 @@ $(BUILD)/libcli.a: $(CLI_OBJ)
 	$(Q)ar Dcr $@ $^
 
 .SECONDEXPANSION:
-$(BIN)/%: $$(call tool_obj,%) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
+$(BIN)/%: $$(call tool_obj,%) $(CU_OBJ) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a $(BUILD)/in-bin
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS) $(if $(CU_OBJ),$(CUDA_LIBS))
+
+# What lies in bin/ is of one variant: another one links it again.
+$(BUILD)/in-bin: FORCE
+	@mkdir -p build $(BUILD)
+	@test -e $@ && test "$$(cat build/in-bin 2>/dev/null)" = $(VARIANT) || { echo $(VARIANT) > build/in-bin; touch $@; }
+
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(shell command -v $(NVCC)))
+CUDA_LIBS  = -L$(CUDA_HOME)/lib64 -lcudart_static -lstdc++ -ldl -lrt -lpthread
+
+# The tools over the emulator: build/.../emu/bin, for the reference cases.
+$(BUILD)/emu/bin/%: $$(call tool_obj,%) $(EMU_OBJ) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/cuda/%.o: tests/%.c $(BUILD)/flags | $(BUILD)/headers
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -DOD_TEST_CUDA -MMD -MP -c -o $@ $<
+$(BUILD)/tests/cuda/%: $(BUILD)/tests/cuda/%.o $(CU_OBJ) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(CUDA_LIBS)
+$(BUILD)/tests/emu/%: $(BUILD)/emu/tests/cuda/%.o $(EMU_OBJ) $(BUILD)/libomnidpo.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/emu/%: $(BUILD)/tests/cuda/%.o $(EMU_OBJ) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$(BUILD)/race/tests/cuda/%.o: tests/cuda/%.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(EMU_FLAGS) -fsanitize=thread -o $@ $<
+$(BUILD)/tests/race/%: $(BUILD)/race/tests/cuda/%.o $(RACE_OBJ) $(BUILD)/libomnidpo.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/race/%: $(BUILD)/tests/cuda/%.o $(RACE_OBJ) $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
 	@mkdir -p $(@D)

@@ -1,4 +1,9 @@
-/* ops_test.h -- matrices with sentinels, random fills and comparisons for the tests of the operations. */
+/* ops_test.h -- matrices with sentinels, random fills and comparisons for the tests of the operations.
+ *
+ * The same tests are compiled for the CPU backend, in every set of kernels this processor has, and with OD_TEST_CUDA for the
+ * CUDA backend in fp32 and bf16, on a GPU or on its emulation (visitor.h). In bf16 all data are exact in bf16, so what a
+ * result differs from the reference by is the rounding of results and of what the kernel rounds inside.
+ */
 #ifndef OD_TESTS_OPS_TEST_H
 #define OD_TESTS_OPS_TEST_H
 
@@ -14,14 +19,17 @@
 #include <cmocka.h>
 
 #include "backend.h"
+#include "base/num.h"
 #include "base/rng.h"
 #include "cpu/simd.h"
 
 #define GUARD 64                   /* floats of sentinel in front of and behind every matrix */
 #define SENTINEL 0x7fadbeefu       /* a NaN no computation makes */
 
-static struct od_backend *ref, *cpu, *cpu1;      /* the reference; the CPU backend on two threads, on one */
+static struct od_backend *ref, *cpu, *cpu1;      /* the reference; what is tested, on two threads and on one */
 static struct od_rng rng;
+static enum od_dtype data_type = OD_F32;         /* type in which all data are exact */
+static double tol_factor = 1, tol_floor = 0;     /* of expect_near's tolerances, by variant */
 
 /* A matrix of rows x cols with 'pad' sentinels behind each row. m is the view to hand to an operation. */
 struct tmat {
@@ -54,6 +62,12 @@ at(const struct tmat *t, int64_t r, int64_t c)
 	return (float *)t->m.data + r * t->m.ld + c;
 }
 
+static inline float
+exact(float f)
+{
+	return data_type == OD_BF16 ? od_bf16_to_f32(od_f32_to_bf16(f)) : f;
+}
+
 /* Filled with uniform numbers of variance scale^2. */
 static inline struct tmat
 tmat_new(int64_t rows, int64_t cols, int64_t pad, double scale)
@@ -68,7 +82,7 @@ tmat_new(int64_t rows, int64_t cols, int64_t pad, double scale)
 	t.m = (struct od_mat){ t.base + GUARD, OD_F32, rows, cols, ld };
 	for (int64_t r = 0; r < rows; r++)
 		for (int64_t c = 0; c < cols; c++)
-			*at(&t, r, c) = (float)(scale * 3.4641 * (od_rng_uniform(&rng) - 0.5));
+			*at(&t, r, c) = exact((float)(scale * 3.4641 * (od_rng_uniform(&rng) - 0.5)));
 	return t;
 }
 
@@ -117,6 +131,7 @@ expect_near(const struct tmat *got, const struct tmat *want, double tol, double 
 {
 	double top = size;
 
+	tol = fmax(tol * tol_factor, tol_floor);
 	tmat_check_guards(got, what);
 	for (int64_t r = 0; r < want->m.rows; r++)
 		for (int64_t c = 0; c < want->m.cols; c++)
@@ -140,6 +155,43 @@ expect_same(const struct tmat *got, const struct tmat *want, const char *what)
 			fail_msg("%s: row %lld differs in its bits", what, (long long)r);
 }
 
+static inline struct od_backend *
+open_backend(const char *name, enum od_compute compute, int threads)
+{
+	struct od_error err = OD_ERROR_INIT;
+	struct od_backend *be = NULL;
+
+	if (od_backend_open(&be, name, compute, threads, &err) != OD_OK) {
+		printf("Bail out! %s\n", err.msg);
+		exit(1);
+	}
+	return be;
+}
+
+#ifdef OD_TEST_CUDA
+#include "visitor.h"
+
+static struct od_backend *device[2], visitor[2];
+static const char *const device_names[] = { "fp32", "bf16" };
+
+/* The device's own exp and division are a few roundings worse than the host's. A bf16 result is half a unit off, 2^-9 of
+ * it; where products of rounded terms cancel (attention's P and dS) more of the largest entry. */
+static inline int
+use_variant(size_t i)
+{
+	const char *only = getenv("OD_TEST_DTYPE");
+
+	if (only && strcmp(only, device_names[i]) != 0)
+		return 0;
+	cpu = cpu1 = &visitor[i];
+	data_type = device[i]->type;
+	tol_factor = 4;
+	tol_floor = i ? 0.01 : 0;
+	return 1;
+}
+
+#define FOR_EACH_VARIANT(i) for (size_t i = 0; i < 2; i++) if (use_variant(i))
+#else
 /* Every test runs with every set of kernels this processor has, and with oneDNN's products and our own. */
 struct variant {
 	int kernels, own_gemm;
@@ -147,32 +199,20 @@ struct variant {
 
 static const struct variant variants[] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 2, 1 } };
 
-static inline struct od_backend *
-open_backend(const char *name, int threads)
-{
-	struct od_error err = OD_ERROR_INIT;
-	struct od_backend *be = NULL;
-
-	if (od_backend_open(&be, name, OD_COMPUTE_AUTO, threads, &err) != OD_OK) {
-		printf("Bail out! %s\n", err.msg);
-		exit(1);
-	}
-	return be;
-}
-
 /* Opens cpu and cpu1 again, as variant i; 0 when this processor has no such variant. */
 static inline int
 use_variant(size_t i)
 {
 	od_backend_close(cpu);
 	od_backend_close(cpu1);
-	cpu = open_backend("cpu", 2);
-	cpu1 = open_backend("cpu", 1);
+	cpu = open_backend("cpu", OD_COMPUTE_AUTO, 2);
+	cpu1 = open_backend("cpu", OD_COMPUTE_AUTO, 1);
 	return od_cpu_variant(cpu, variants[i].kernels, variants[i].own_gemm) &&
 		od_cpu_variant(cpu1, variants[i].kernels, variants[i].own_gemm);
 }
 
 #define FOR_EACH_VARIANT(i) for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) if (use_variant(i))
+#endif
 
 /* Opens the backends and prints the seed; OD_TEST_SEED repeats a run. */
 static inline void
@@ -184,9 +224,17 @@ ops_begin(void)
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	rng = od_rng_init(seed, 1);
 	printf("# seed %llu\n", (unsigned long long)seed);
-	ref = open_backend("ref", 0);
-	cpu = open_backend("cpu", 2);
-	cpu1 = open_backend("cpu", 1);
+	ref = open_backend("ref", OD_COMPUTE_AUTO, 0);
+#ifdef OD_TEST_CUDA
+	for (int i = 0; i < 2; i++) {
+		device[i] = open_backend("cuda", i ? OD_COMPUTE_BF16 : OD_COMPUTE_FP32, 0);
+		visitor[i] = visitor_of(device[i]);
+	}
+	use_variant(0);
+#else
+	cpu = open_backend("cpu", OD_COMPUTE_AUTO, 2);
+	cpu1 = open_backend("cpu", OD_COMPUTE_AUTO, 1);
+#endif
 	printf("# %s\n", cpu->numerics);
 }
 
@@ -195,6 +243,10 @@ ops_end(int failed)
 {
 	if (!cpu->ok(cpu) || !cpu1->ok(cpu1) || !ref->ok(ref))
 		failed = 1;
+#ifdef OD_TEST_CUDA
+	cpu = device[0];
+	cpu1 = device[1];
+#endif
 	od_backend_close(cpu);
 	od_backend_close(cpu1);
 	od_backend_close(ref);

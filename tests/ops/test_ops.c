@@ -545,6 +545,7 @@ test_sum_squares(void **state)
 		}
 }
 
+#ifndef OD_TEST_CUDA
 /* ---- exp and tanh ---- */
 
 static double
@@ -582,6 +583,26 @@ test_exp_tanh(void **state)
 	}
 }
 
+#endif
+
+static void
+test_cast(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int64_t d = 1; d < 5000; d = d * 3 + 1) {
+			struct tmat x = tmat_new(3, d, 2, 1), y = tmat_new(3, d, 4, 0);
+
+			cpu->cast(cpu, y.m, x.m);
+			tmat_check_guards(&y, "cast");
+			for (int64_t r = 0; r < 3; r++)
+				assert_memory_equal(at(&y, r, 0), at(&x, r, 0), (size_t)d * sizeof(float));
+			tmat_free(&x);
+			tmat_free(&y);
+		}
+}
+
+#ifndef OD_TEST_CUDA
 static void
 test_open(void **state)
 {
@@ -598,6 +619,24 @@ test_open(void **state)
 	assert_string_equal(cpu->name, "cpu");
 	assert_non_null(strstr(cpu->numerics, "cpu fp32 "));
 }
+#else
+static void
+test_open(void **state)
+{
+	struct od_error err = OD_ERROR_INIT;
+	struct od_backend *be = NULL;
+
+	(void)state;
+	assert_int_equal(od_backend_open(&be, "cuda:x", OD_COMPUTE_AUTO, 0, &err), OD_EUSAGE);
+	assert_int_equal(od_backend_open(&be, "cudas", OD_COMPUTE_AUTO, 0, &err), OD_EUSAGE);
+	assert_int_equal(od_backend_open(&be, "cuda:999", OD_COMPUTE_AUTO, 0, &err), OD_ESUPPORT);
+	assert_non_null(strstr(err.msg, "this machine has"));
+	assert_null(be);
+	assert_int_equal(strncmp(device[0]->numerics, "cuda fp32 cublaslt-", 19), 0);
+	assert_int_equal(strncmp(device[1]->numerics, "cuda bf16 cublaslt-", 19), 0);
+	assert_true(device[0]->room(device[0]) > 0);
+}
+#endif
 
 int
 main(void)
@@ -608,7 +647,10 @@ main(void)
 		cmocka_unit_test(test_norm), cmocka_unit_test(test_bias_and_add), cmocka_unit_test(test_rope), cmocka_unit_test(test_glu),
 		cmocka_unit_test(test_gather_scatter), cmocka_unit_test(test_norm_gradient), cmocka_unit_test(test_glu_gradient),
 		cmocka_unit_test(test_adamw), cmocka_unit_test(test_adamw_small_decay), cmocka_unit_test(test_sum_squares),
+		cmocka_unit_test(test_cast),
+#ifndef OD_TEST_CUDA
 		cmocka_unit_test(test_exp_tanh),
+#endif
 	};
 
 	ops_begin();

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Log-probs and pair losses of the reference models, through od-ref and od-inspect.
 
-Environment: ORACLE (folder with oracle/models/NAME/expected.json), BIN (folder of the tools). Prints TAP.
+Environment: ORACLE (folder with oracle/models/NAME/expected.json), BIN (folder of the tools); OD_DEVICE and OD_DTYPE, where
+set, say where the models run and in which type. Prints TAP.
 """
 import glob
 import json
@@ -12,6 +13,8 @@ import sys
 
 BIN = os.environ.get("BIN", "bin")
 ORACLE = os.environ["ORACLE"]
+DEVICE = [a for name in ("device", "dtype") if os.environ.get("OD_" + name.upper())
+          for a in ("--" + name, os.environ["OD_" + name.upper()])]
 count = failed = 0
 
 
@@ -36,7 +39,7 @@ def check_log_probs(model, name, expected):
     cases = [c for c in expected["cases"] if len(c["input_ids"]) > 1]
     records = [{"id": str(i), "prompt_ids": c["input_ids"][:1], "chosen_ids": c["input_ids"][1:]}
                for i, c in enumerate(cases)]
-    got = run("od-ref", ["--model", model, "--per-token", "--sft", "--quiet"], records)
+    got = run("od-ref", DEVICE + ["--model", model, "--per-token", "--sft", "--quiet"], records)
     worst = max((abs(a - b) for c, g in zip(cases, got)
                  for a, b in zip(c["next_token_logprobs"], g["ref_chosen_token_logps"])), default=math.inf)
     full = len(got) == len(cases) and all(
@@ -53,7 +56,7 @@ def pair_records(expected):
 
 def check_pairs(model, name, expected):
     records = pair_records(expected)
-    args = ["--model", model, "--prefix", "policy", "--quiet", "--per-token"]
+    args = DEVICE + ["--model", model, "--prefix", "policy", "--quiet", "--per-token"]
     packed = run("od-ref", args, records)
     alone = run("od-ref", args + ["--window", "1"], records)
     split = run("od-ref", args + ["--batch-tokens", "16", "--threads", "1"], records)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """od-train against PyTorch: batch loss, gradient, four AdamW updates, on every body of the reference models.
 
-ORACLE names the folder of reference cases, BIN the folder of the tools. Prints TAP."""
+ORACLE names the folder of reference cases, BIN the folder of the tools; OD_DEVICE and OD_DTYPE, where set, say where the
+models run and in which type. Prints TAP."""
 import json
 import math
 import os
@@ -12,6 +13,8 @@ import tempfile
 
 ORACLE = os.path.join(os.environ["ORACLE"], "oracle", "models")
 BIN = os.environ.get("BIN", "bin")
+DEVICE = [a for name in ("device", "dtype") if os.environ.get("OD_" + name.upper())
+          for a in ("--" + name, os.environ["OD_" + name.upper()])]
 BODIES = ["llama-tied", "llama3-untied", "llama31-ropescale", "llama-bias", "qwen2-tied", "qwen2-untied", "gemma2"]
 
 points = failed = 0
@@ -75,7 +78,8 @@ def objective(h):
 
 
 def od_train(*args):
-    done = subprocess.run([os.path.join(BIN, "od-train"), "--quiet"] + [str(a) for a in args], capture_output=True, text=True)
+    done = subprocess.run([os.path.join(BIN, "od-train"), "--quiet"] + DEVICE + [str(a) for a in args], capture_output=True,
+                          text=True)
     if done.returncode:
         print("# " + done.stderr.strip())
     return done

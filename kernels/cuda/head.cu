@@ -1,0 +1,240 @@
+/* head.cu -- the LM head: log-probs of the scored entries and their gradient, a tile of logits at a time.
+ *
+ * A tile is ROWS x TILE fp32 logits, made by a product; its width is fixed, so that a row's log-sum-exp is the same sum
+ * whatever rows stand beside it. Backward makes each tile again, turns it into d loss / d logit in the type of the products
+ * and lets two more products spread it: dh += dlogit w, dw += dlogit^T h. Memory is that of two tiles, whatever the
+ * vocabulary and the lengths.
+ */
+#include <math.h>
+
+#include "blas.h"
+#include "launch.h"
+
+enum { HEAD_THREADS = 256 };
+static const int64_t ROWS = 8192, TILE = 8192;
+
+/* Of each row: the running maximum, the sum of exp(logit - maximum) over the tiles so far, its first entry (-1: none). */
+struct row_stats {
+	double *sum;
+	float *max;
+	int32_t *first;
+};
+
+struct head_job {
+	struct cuda_ctx *ctx;
+	struct od_mat h, w;
+	float softcap;
+	const struct od_targets *targets;
+	struct row_stats stats;
+	float *logits;                         /* [min(rows, ROWS), TILE] */
+	void *dlogits;                         /* the same in the type of the products */
+};
+
+static __device__ inline float
+capped(float logit, float cap)
+{
+	return cap > 0 ? cap * tanhf(logit / cap) : logit;
+}
+
+/* ---- which entries belong to a row ---- */
+
+static __global__ void
+first_entry_kernel(row_stats s, const int32_t *row, int64_t n)
+{
+	int64_t e = (int64_t)blockIdx.x * HEAD_THREADS + threadIdx.x;
+
+	if (e < n && (e == 0 || row[e] != row[e - 1]))
+		s.first[row[e]] = (int32_t)e;
+}
+
+static __global__ void
+clear_stats_kernel(row_stats s, int64_t rows)
+{
+	int64_t r = (int64_t)blockIdx.x * HEAD_THREADS + threadIdx.x;
+
+	if (r >= rows)
+		return;
+	s.sum[r] = 0;
+	s.max[r] = -INFINITY;
+	s.first[r] = -1;
+}
+
+static bool
+prepare(struct head_job *j, struct od_backend *be, bool backward)
+{
+	struct cuda_ctx *ctx = j->ctx = cuda_ctx(be);
+	int64_t rows = j->h.rows, tile_rows = rows < ROWS ? rows : ROWS, cells = tile_rows * TILE;
+	size_t cell = backward ? sizeof(float) + od_dtype_size(j->h.type) : sizeof(float);
+	char *stats = static_cast<char *>(od_cuda_scratch(ctx, CUDA_SCRATCH_HEAD_STATS, (size_t)rows * 16));
+
+	j->logits = static_cast<float *>(od_cuda_scratch(ctx, CUDA_SCRATCH_HEAD, (size_t)cells * cell));
+	if (!stats || !j->logits)
+		return false;
+	j->dlogits = j->logits + cells;
+	j->stats.sum = reinterpret_cast<double *>(stats);
+	j->stats.max = reinterpret_cast<float *>(stats + rows * 8);
+	j->stats.first = reinterpret_cast<int32_t *>(stats + rows * 12);
+	LAUNCH((clear_stats_kernel), dim3((unsigned)ceil_div(rows, HEAD_THREADS)), HEAD_THREADS, 0, ctx->stream, j->stats, rows);
+	if (j->targets->n)
+		LAUNCH((first_entry_kernel), dim3((unsigned)ceil_div(j->targets->n, HEAD_THREADS)), HEAD_THREADS, 0, ctx->stream,
+			j->stats, j->targets->row, j->targets->n);
+	return CUDA_LAUNCHED(ctx, "LM head");
+}
+
+/* ---- tiles ---- */
+
+static struct od_mat
+rows_of(struct od_mat m, int64_t first, int64_t n)
+{
+	char *at = static_cast<char *>(m.data) + first * m.ld * (int64_t)od_dtype_size(m.type);
+	struct od_mat part = { at, m.type, n, m.cols, m.ld };
+
+	return part;
+}
+
+struct tile {
+	int64_t row, rows, word, words;        /* rows [row, + rows) and vocabulary [word, + words) */
+	struct od_mat logits;
+};
+
+static struct tile
+tile_at(const struct head_job *j, int64_t row, int64_t word)
+{
+	struct tile t = { row, j->h.rows - row, word, j->w.rows - word, { NULL, OD_F32, 0, 0, 0 } };
+
+	t.rows = t.rows < ROWS ? t.rows : ROWS;
+	t.words = t.words < TILE ? t.words : TILE;
+	t.logits.data = j->logits;
+	t.logits.rows = t.rows;
+	t.logits.cols = t.words;
+	t.logits.ld = TILE;
+	return t;
+}
+
+static void
+make_logits(const struct head_job *j, const struct tile *t)
+{
+	od_cuda_product(j->ctx, t->logits, rows_of(j->h, t->row, t->rows), 0, rows_of(j->w, t->word, t->words), 1, 0);
+}
+
+/* ---- forward ---- */
+
+/* A block a row: joins the tile to the row's statistics and keeps the logits that were asked for. */
+static __global__ void
+head_fwd_kernel(row_stats s, float *logps, const float *logits, float cap, int64_t row, int64_t word, int words,
+	const int32_t *entry_row, const int32_t *entry_id, int64_t entries)
+{
+	const float *x = logits + (int64_t)blockIdx.x * TILE;
+	int64_t r = row + blockIdx.x;
+	float max = s.max[r], old = max;
+	double sum = 0;
+
+	for (int i = threadIdx.x; i < words; i += HEAD_THREADS)
+		max = fmaxf(max, capped(x[i], cap));
+	max = block_max<float, HEAD_THREADS>(max);
+	for (int i = threadIdx.x; i < words; i += HEAD_THREADS)
+		sum += expf(capped(x[i], cap) - max);
+	sum = block_sum<double, HEAD_THREADS>(sum);
+	if (threadIdx.x != 0)
+		return;
+	s.sum[r] = (old == -INFINITY ? 0 : s.sum[r] * exp((double)old - (double)max)) + sum;
+	s.max[r] = max;
+	for (int64_t e = s.first[r]; e >= 0 && e < entries && entry_row[e] == r; e++)
+		if (entry_id[e] >= word && entry_id[e] < word + words)
+			logps[e] = capped(x[entry_id[e] - word], cap);
+}
+
+static __global__ void
+finish_fwd_kernel(row_stats s, float *logps, float *lse, int64_t rows, const int32_t *entry_row, int64_t entries)
+{
+	int64_t r = (int64_t)blockIdx.x * HEAD_THREADS + threadIdx.x;
+	double l;
+
+	if (r >= rows)
+		return;
+	l = (double)s.max[r] + log(s.sum[r]);
+	lse[r] = (float)l;
+	for (int64_t e = s.first[r]; e >= 0 && e < entries && entry_row[e] == r; e++)
+		logps[e] = (float)((double)logps[e] - l);
+}
+
+void
+od_cuda_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat h, struct od_mat w, float softcap,
+	const struct od_targets *targets)
+{
+	struct head_job j = { NULL, h, w, softcap, targets, { NULL, NULL, NULL }, NULL, NULL };
+
+	if (h.rows == 0 || !prepare(&j, be, false))
+		return;
+	for (int64_t row = 0; row < h.rows; row += ROWS)
+		for (int64_t word = 0; word < w.rows; word += TILE) {
+			struct tile t = tile_at(&j, row, word);
+
+			make_logits(&j, &t);
+			LAUNCH((head_fwd_kernel), dim3((unsigned)t.rows), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps, j.logits,
+				softcap, row, word, (int)t.words, targets->row, targets->id, targets->n);
+		}
+	LAUNCH((finish_fwd_kernel), dim3((unsigned)ceil_div(h.rows, HEAD_THREADS)), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
+		lse, h.rows, targets->row, targets->n);
+	CUDA_LAUNCHED(j.ctx, "head_fwd");
+}
+
+/* ---- backward ---- */
+
+/* d[v] = sum over the row's entries of coef (1[v = id] - p[v]), through the soft-cap's derivative 1 - (s/c)^2. */
+template <typename T>
+static __global__ void
+head_bwd_kernel(T *dlogits, const float *logits, row_stats s, const float *lse, float cap, int64_t row, int64_t word, int words,
+	const int32_t *entry_row, const int32_t *entry_id, const float *coef, int64_t entries)
+{
+	const float *x = logits + (int64_t)blockIdx.x * TILE;
+	T *d = dlogits + (int64_t)blockIdx.x * TILE;
+	int64_t r = row + blockIdx.x, first = s.first[r], end = first;
+	float total = 0, l = lse[r];
+
+	if (first >= 0)
+		for (; end < entries && entry_row[end] == r; end++)
+			total += coef[end];
+	for (int i = threadIdx.x; i < words; i += HEAD_THREADS) {
+		float z = capped(x[i], cap), g = -total * expf(z - l);
+
+		for (int64_t e = first; e < end; e++)
+			if (entry_id[e] == word + i)
+				g += coef[e];
+		if (cap > 0)
+			g *= 1.0f - z / cap * (z / cap);
+		st(d, i, g);
+	}
+}
+
+static void
+make_gradient(const struct head_job *j, const struct tile *t, const float *lse, const float *coef)
+{
+	WITH_TYPE(j->h, T, LAUNCH((head_bwd_kernel<T>), dim3((unsigned)t->rows), HEAD_THREADS, 0, j->ctx->stream,
+		static_cast<T *>(j->dlogits), j->logits, j->stats, lse, j->softcap, t->row, t->word, (int)t->words,
+		j->targets->row, j->targets->id, coef, j->targets->n));
+	CUDA_LAUNCHED(j->ctx, "head_bwd");
+}
+
+void
+od_cuda_head_bwd(struct od_backend *be, struct od_mat dh, struct od_mat dw, struct od_mat h, struct od_mat w, float softcap,
+	const float *lse, const struct od_targets *targets, const float *coef)
+{
+	struct head_job j = { NULL, h, w, softcap, targets, { NULL, NULL, NULL }, NULL, NULL };
+
+	if (h.rows == 0 || !prepare(&j, be, true))
+		return;
+	for (int64_t row = 0; row < h.rows; row += ROWS)
+		for (int64_t word = 0; word < w.rows; word += TILE) {
+			struct tile t = tile_at(&j, row, word);
+			struct od_mat d = t.logits;
+
+			make_logits(&j, &t);
+			make_gradient(&j, &t, lse, coef);
+			d.data = j.dlogits;
+			d.type = h.type;
+			od_cuda_product(j.ctx, rows_of(dh, row, t.rows), d, 0, rows_of(w, word, t.words), 0, word ? 1.0f : 0.0f);
+			if (dw.data)
+				od_cuda_product(j.ctx, rows_of(dw, word, t.words), d, 1, rows_of(h, row, t.rows), 0, 1);
+		}
+}
