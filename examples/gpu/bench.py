@@ -13,11 +13,11 @@ What is compared:
             token of a pair's common prefix once, the LM head on scored positions, attention by visible keys, backward
             twice forward. Computed from the records for everyone, so a padded or repeated token earns nothing.
   GiB       the device's used memory at its highest, less what was used before the run.
-Peers are fp32 and bf16 (the loop's --master), either with -compile, -sdpa or -varlen behind it, and trl where installed.
+Peers are fp32 and bf16 (torch_loop.py's --master), either with -compile, -sdpa or -varlen behind it, and trl (trl_loop.py)
+where it is installed.
 """
 import argparse
 import ctypes
-import importlib.util
 import json
 import os
 import re
@@ -174,7 +174,7 @@ class Process:
         """Peak resident memory in GiB; Failed says why the child failed."""
         self.ended(0)
         self.timer.cancel()
-        name = os.path.basename(self.argv[0])
+        name = next(os.path.basename(a) for a in self.argv if "python" not in os.path.basename(a))
         if self.expired:
             raise Failed(f"{name}: stopped after {self.limit:.0f} s")
         if self.child.returncode and not killed:
@@ -260,33 +260,41 @@ def run_train(c):
 
 # ---- peers ---------------------------------------------------------------------------------------------------------
 
-def run_torch(c, peer):
-    master, *how = peer.split("-")
-    argv = [c.o.python, os.path.join(HERE, "torch_loop.py"), "--model", c.model, "--pairs", c.pairs, "--device", c.o.device,
-            "--master", master, "--dtype", "fp32" if c.o.dtype == "fp32" else "bf16", "--batch", str(c.o.batch),
-            "--steps", str(c.o.steps), "--warmup", str(c.o.warmup), "--micro-tokens", str(c.o.micro_tokens)]
-    argv += ["--ref-only"] if c.ref_only else []
-    argv += ["--" + h for h in how if h == "compile"]
-    argv += [a for h in how if h in ("sdpa", "varlen") for a in ("--attention", h)]
+def run_peer(c, script, *args):
+    """A loop of this folder: its report, with memory and useful operations added."""
+    argv = [c.o.python, os.path.join(HERE, script), "--model", c.model, "--pairs", c.pairs, "--device", c.o.device, "--batch",
+            str(c.o.batch), "--steps", str(c.o.steps), "--warmup", str(c.o.warmup), "--micro-tokens", str(c.o.micro_tokens)]
     with Peak(c.gpu) as peak:
         env = dict(os.environ, GPU_BASE_BYTES=str(peak.base or 0), PYTHONDONTWRITEBYTECODE="1", TOKENIZERS_PARALLELISM="false")
-        p = Process(argv, c.limit(), c.path("notes"), stdout=subprocess.PIPE, env=env)
+        p = Process(argv + list(args), c.limit(), c.path("notes"), stdout=subprocess.PIPE, env=env)
         text = p.child.stdout.read().decode()
         rss = p.wait()
     r = json.loads(text.strip().split("\n")[-1])
     for phase, times in (("ref", 1), ("train", 3)):
         if "tokens_per_second" in r.get(phase, {}):
             seen = r[phase]
-            # the loop may have tried sizes that did not fit: its own reading is of the size it ran with
+            # a loop may have tried sizes that did not fit: its own reading is of the size it ran with
             seen["gib"] = seen.get("device_gib", rss)
             seen["flops"] = times * c.flops_per_token * seen["tokens_per_second"]
     return r
 
 
-def run_trl(c, peer):
-    if importlib.util.find_spec("trl") is None:
-        raise Failed("trl is not installed")
-    raise Failed("trl is installed, but its trainer takes text: time it on a model that has a tokenizer")
+def run_torch(c, peer):
+    master, *how = peer.split("-")
+    args = ["--master", master, "--dtype", "fp32" if c.o.dtype == "fp32" else "bf16"]
+    args += ["--ref-only"] if c.ref_only else []
+    args += ["--" + h for h in how if h == "compile"]
+    args += [a for h in how if h in ("sdpa", "varlen") for a in ("--attention", h)]
+    return run_peer(c, "torch_loop.py", *args)
+
+
+def run_trl(c, _):
+    probe = [c.o.python, "-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('trl') is None)"]
+    if subprocess.run(probe).returncode:
+        raise Failed("skipped, trl is not installed")
+    if c.ref_only:
+        raise Failed("skipped, trl has no reference passes without training")
+    return run_peer(c, "trl_loop.py")
 
 
 # ---- the plan of the benchmark -------------------------------------------------------------------------------------
@@ -423,7 +431,7 @@ def options():
     p.add_argument("--mix", nargs="+", default=["150+300"], metavar="P+R", help="mixes for every shape")
     p.add_argument("--long-mix", default="600+150", metavar="P+R", help="a mix for --long-shape alone; '' for none")
     p.add_argument("--long-shape", default="qwen2.5-0.5b")
-    p.add_argument("--peers", nargs="*", default=["fp32", "bf16"], metavar="PEER")
+    p.add_argument("--peers", nargs="*", default=["fp32", "bf16", "trl"], metavar="PEER")
     p.add_argument("--reps", type=int, default=1)
     p.add_argument("--batch", type=int, default=64, help="pairs of an update")
     p.add_argument("--steps", type=int, default=6, help="updates")

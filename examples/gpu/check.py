@@ -149,9 +149,9 @@ def check_training(t, name, model, pairs):
 
 def check_memory(t, _name, model, pairs):
     dtype = t.o.types[-1]
-    args = ["--model", model, "--out", os.path.join(t.work, "never"), "--dry-run", "--objective", "simpo", "--batch", 64,
-            "--max-length", 20000, pairs]
-    small = subprocess.run(t.argv("od-train", "--micro-tokens", 16384, *args, dtype=dtype), capture_output=True, text=True)
+    args = ["--model", model, "--out", os.path.join(t.work, "never"), "--dry-run", "--objective", "simpo", "--batch", 96,
+            "--max-length", 10000, pairs]
+    small = subprocess.run(t.argv("od-train", "--micro-tokens", 4096, *args, dtype=dtype), capture_output=True, text=True)
     yield (small.returncode == 0 and "activations" in small.stdout and "peak" in small.stdout,
            "a plan that fits is printed with its memory")
     large = subprocess.run(t.argv("od-train", "--micro-tokens", 1 << 30, *args, dtype=dtype), capture_output=True, text=True)
@@ -197,7 +197,7 @@ def jobs(t):
         if name in WIDE or name in ("qwen2-tied", "gemma2"):
             yield "training", check_training, name, m, pairs
     deep = made_model(t, "deep")
-    yield "memory", check_memory, "deep", deep, pairs_for(t, deep, "deep", 64, 100, 8192)
+    yield "memory", check_memory, "deep", deep, pairs_for(t, deep, "deep", 96, 100, 4096)
 
 
 def points(job, t):

@@ -68,6 +68,13 @@ cpu_failure(struct od_backend *be)
 	return "out of memory";
 }
 
+static void
+cpu_gemm_add(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
+{
+	be->gemm(be, out, a, 0, b, 1, 0);
+	be->add(be, out, x);
+}
+
 /* Cleared by all threads, so that first-touch spreads the pages over the memory of their processors. */
 static void
 cpu_zero(struct od_backend *be, void *dev, size_t bytes)
@@ -140,6 +147,7 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 	be->room = od_ref_room;
 	be->cast = od_ref_cast;
 	be->gemm = od_cpu_gemm;
+	be->gemm_add = cpu_gemm_add;
 	be->embed_fwd = k->embed_fwd;
 	be->embed_bwd = k->embed_bwd;
 	be->norm_fwd = k->norm_fwd;

@@ -122,13 +122,15 @@ column_sums(struct od_backend *be, float *db, struct od_mat dy, const struct od_
 
 static void
 norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
-	const float *rstd, int plus_one, int accumulate)
+	const float *rstd, int plus_one, int accumulate, struct od_mat copy)
 {
 	column_sums(be, dw, dy, &x, rstd);
 #pragma omp parallel for schedule(static) num_threads(cpu_ctx(be)->threads) if (x.rows * x.cols > SMALL_WORK)
 	for (int64_t t = 0; t < x.rows; t++)
 		norm_bwd_row(mat_row(&dx, t), mat_row(&dy, t), mat_row(&x, t), w, rstd[t], plus_one ? 1.0f : 0.0f, x.cols,
 			accumulate);
+	if (copy.data)
+		be->cast(be, copy, dx);
 }
 
 static void

@@ -165,7 +165,7 @@ layout(struct cuda_blas *b, enum od_dtype type, int64_t contiguous, int64_t othe
 }
 
 struct layouts {
-	cublasLtMatrixLayout_t a, b, out;      /* the factors in cuBLASLt's order: its a is our b */
+	cublasLtMatrixLayout_t a, b, c, out;   /* the factors in cuBLASLt's order: its a is our b; c is what is added */
 };
 
 static void
@@ -175,6 +175,8 @@ layouts_release(struct cuda_blas *b, struct layouts *l)
 		b->MatrixLayoutDestroy(l->a);
 	if (l->b)
 		b->MatrixLayoutDestroy(l->b);
+	if (l->c)
+		b->MatrixLayoutDestroy(l->c);
 	if (l->out)
 		b->MatrixLayoutDestroy(l->out);
 }
@@ -182,16 +184,17 @@ layouts_release(struct cuda_blas *b, struct layouts *l)
 /* Shapes with 'rows' in the place of the dimension that the algorithm must not depend on: rows of out and a, or with trans_a
  * the tokens that are summed over. rows = 0: as they are. */
 static bool
-layouts_make(struct cuda_blas *b, struct layouts *l, struct od_mat out, struct od_mat a, int trans_a, struct od_mat x,
-	int trans_b, int64_t rows)
+layouts_make(struct cuda_blas *b, struct layouts *l, struct od_mat out, int64_t ld_c, struct od_mat a, int trans_a,
+	struct od_mat x, int trans_b, int64_t rows)
 {
 	int64_t a_rows = rows ? rows : a.rows, out_rows = rows && !trans_a ? rows : out.rows;
 	int64_t x_rows = rows && trans_a && !trans_b ? rows : x.rows, x_cols = rows && trans_a && trans_b ? rows : x.cols;
 
 	l->a = layout(b, x.type, x_cols, x_rows, x_cols > x.ld ? x_cols : x.ld);
 	l->b = layout(b, a.type, a.cols, a_rows, a.ld);
+	l->c = layout(b, out.type, out.cols, out_rows, ld_c);
 	l->out = layout(b, out.type, out.cols, out_rows, out.ld);
-	return l->a && l->b && l->out;
+	return l->a && l->b && l->c && l->out;
 }
 
 static struct product_key
@@ -234,17 +237,17 @@ set_preference(struct cuda_blas *b, cublasLtMatmulPreference_t p, const struct p
 static bool
 choose(struct cuda_blas *b, struct product *p, struct od_mat out, struct od_mat a, int trans_a, struct od_mat x, int trans_b)
 {
-	struct layouts l = { NULL, NULL, NULL };
+	struct layouts l = { NULL, NULL, NULL, NULL };
 	cublasLtMatmulPreference_t pref = NULL;
 	cublasLtMatmulHeuristicResult_t result;
 	int64_t rows = trans_a ? p->key.rows : (int64_t)CANONICAL_ROWS;
 	int found = 0;
-	bool ok = layouts_make(b, &l, out, a, trans_a, x, trans_b, rows) &&
+	bool ok = layouts_make(b, &l, out, out.ld, a, trans_a, x, trans_b, rows) &&
 		b->MatmulPreferenceCreate(&pref) == CUBLAS_STATUS_SUCCESS;
 
 	if (ok) {
 		set_preference(b, pref, &p->key);
-		ok = b->MatmulAlgoGetHeuristic(b->handle, p->desc, l.a, l.b, l.out, l.out, pref, 1, &result, &found) ==
+		ok = b->MatmulAlgoGetHeuristic(b->handle, p->desc, l.a, l.b, l.c, l.out, pref, 1, &result, &found) ==
 			CUBLAS_STATUS_SUCCESS && found > 0;
 	}
 	if (ok)
@@ -310,35 +313,48 @@ fail(struct cuda_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, cons
 
 /* A sum of nothing, which the library refuses. */
 static void
-clear_unless(struct cuda_ctx *ctx, struct od_mat out, float beta)
+copy_or_clear(struct cuda_ctx *ctx, struct od_mat out, const struct od_mat *add)
 {
-	size_t row = (size_t)out.cols * od_dtype_size(out.type), step = (size_t)out.ld * od_dtype_size(out.type);
+	size_t size = od_dtype_size(out.type), row = (size_t)out.cols * size;
 
-	for (int64_t i = 0; i < out.rows && beta == 0; i++)
-		od_cuda_check(ctx, cudaMemsetAsync(static_cast<char *>(out.data) + (size_t)i * step, 0, row, ctx->stream), "clear");
+	if (add && add->data == out.data)
+		return;
+	for (int64_t i = 0; i < out.rows; i++) {
+		char *to = static_cast<char *>(out.data) + (size_t)(i * out.ld) * size;
+		cudaError_t e = cudaSuccess;
+
+		if (add)
+			e = cudaMemcpyAsync(to, static_cast<char *>(add->data) + (size_t)(i * add->ld) * size, row,
+				cudaMemcpyDeviceToDevice, ctx->stream);
+		else
+			e = cudaMemsetAsync(to, 0, row, ctx->stream);
+		od_cuda_check(ctx, e, "product of nothing");
+	}
 }
 
 void
-od_cuda_product(struct cuda_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat x, int trans_b, float beta)
+od_cuda_product(struct cuda_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat x, int trans_b,
+	const struct od_mat *add)
 {
 	struct cuda_blas *b = ctx->blas;
 	void *workspace = od_cuda_scratch(ctx, CUDA_SCRATCH_BLAS, WORKSPACE);
-	struct layouts l = { NULL, NULL, NULL };
+	struct layouts l = { NULL, NULL, NULL, NULL };
+	const struct od_mat *c = add ? add : &out;
 	const struct product *p;
-	const float one = 1;
+	const float one = 1, beta = add ? 1.0f : 0.0f;
 
 	if (!workspace || ctx->failed || out.rows == 0 || out.cols == 0)
 		return;
 	if ((trans_a ? a.rows : a.cols) == 0) {
-		clear_unless(ctx, out, beta);
+		copy_or_clear(ctx, out, add);
 		return;
 	}
 	p = find(b, out, a, trans_a, x, trans_b);
 	if (!p)
 		fail(ctx, out, a, trans_a, "has no algorithm for");
-	else if (!layouts_make(b, &l, out, a, trans_a, x, trans_b, 0))
+	else if (!layouts_make(b, &l, out, c->ld, a, trans_a, x, trans_b, 0))
 		fail(ctx, out, a, trans_a, "is out of memory for");
-	else if (b->Matmul(b->handle, p->desc, &one, x.data, l.a, a.data, l.b, &beta, out.data, l.out, out.data, l.out, &p->algo,
+	else if (b->Matmul(b->handle, p->desc, &one, x.data, l.a, a.data, l.b, &beta, c->data, l.c, out.data, l.out, &p->algo,
 		workspace, WORKSPACE, ctx->stream) != CUBLAS_STATUS_SUCCESS)
 		fail(ctx, out, a, trans_a, "failed to run");
 	layouts_release(b, &l);
@@ -347,5 +363,11 @@ od_cuda_product(struct cuda_ctx *ctx, struct od_mat out, struct od_mat a, int tr
 void
 od_cuda_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b, int accumulate)
 {
-	od_cuda_product(cuda_ctx(be), out, a, trans_a, b, trans_b, accumulate ? 1.0f : 0.0f);
+	od_cuda_product(cuda_ctx(be), out, a, trans_a, b, trans_b, accumulate ? &out : NULL);
+}
+
+void
+od_cuda_gemm_add(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
+{
+	od_cuda_product(cuda_ctx(be), out, a, 0, b, 1, &x);
 }

@@ -22,8 +22,9 @@ void od_cuda_blas_close(struct cuda_blas *b);
 /* "13.1": the library's version, for the backend's numerics. */
 const char *od_cuda_blas_version(const struct cuda_blas *b);
 
-/* out = op(a) op(b) + beta * out, beta 0 or 1, for matrices of any mix of OD_F32 and OD_BF16 outputs. */
+/* out = op(a) op(b), plus 'add' where that is not NULL: of out's shape and type, out itself to accumulate. Inputs are of one
+ * type, OD_F32 or OD_BF16; the result may be either. */
 void od_cuda_product(struct cuda_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
-	float beta);
+	const struct od_mat *add);
 
 #endif

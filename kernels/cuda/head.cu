@@ -1,9 +1,10 @@
 /* head.cu -- the LM head: log-probs of the scored entries and their gradient, a tile of logits at a time.
  *
- * A tile is ROWS x TILE fp32 logits, made by a product; its width is fixed, so that a row's log-sum-exp is the same sum
- * whatever rows stand beside it. Backward makes each tile again, turns it into d loss / d logit in the type of the products
- * and lets two more products spread it: dh += dlogit w, dw += dlogit^T h. Memory is that of two tiles, whatever the
- * vocabulary and the lengths.
+ * A tile is ROWS x TILE fp32 logits, made by a product and small enough to stay in the device's cache until it is read; its
+ * width is fixed, so that a row's log-sum-exp is the same sum whatever rows stand beside it. Backward makes each tile again
+ * and turns it into d loss / d logit in the type of the products, until a panel of up to PANEL rows is full; two more products
+ * then spread the panel: dh += dlogit w, dw += dlogit^T h. So dw passes through memory once a panel, and memory is that of
+ * a tile and a panel, whatever the vocabulary and the lengths.
  */
 #include <math.h>
 
@@ -11,7 +12,11 @@
 #include "launch.h"
 
 enum { HEAD_THREADS = 256 };
-static const int64_t ROWS = 8192, TILE = 8192;
+#ifdef __CUDACC__
+static const int64_t ROWS = 1024, TILE = 8192, PANEL = 16384;
+#else
+static const int64_t ROWS = 48, TILE = 256, PANEL = 96;        /* so that the emulator's small shapes cross every border */
+#endif
 
 /* Of each row: the running maximum, the sum of exp(logit - maximum) over the tiles so far, its first entry (-1: none). */
 struct row_stats {
@@ -27,7 +32,7 @@ struct head_job {
 	const struct od_targets *targets;
 	struct row_stats stats;
 	float *logits;                         /* [min(rows, ROWS), TILE] */
-	void *dlogits;                         /* the same in the type of the products */
+	void *panel;                           /* backward: [min(rows, PANEL), TILE] in the type of the products */
 };
 
 static __device__ inline float
@@ -59,18 +64,24 @@ clear_stats_kernel(row_stats s, int64_t rows)
 	s.first[r] = -1;
 }
 
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static bool
 prepare(struct head_job *j, struct od_backend *be, bool backward)
 {
 	struct cuda_ctx *ctx = j->ctx = cuda_ctx(be);
-	int64_t rows = j->h.rows, tile_rows = rows < ROWS ? rows : ROWS, cells = tile_rows * TILE;
-	size_t cell = backward ? sizeof(float) + od_dtype_size(j->h.type) : sizeof(float);
+	int64_t rows = j->h.rows, cells = least(rows, ROWS) * TILE, panel = backward ? least(rows, PANEL) * TILE : 0;
+	size_t bytes = (size_t)cells * sizeof(float) + (size_t)panel * od_dtype_size(j->h.type);
 	char *stats = static_cast<char *>(od_cuda_scratch(ctx, CUDA_SCRATCH_HEAD_STATS, (size_t)rows * 16));
 
-	j->logits = static_cast<float *>(od_cuda_scratch(ctx, CUDA_SCRATCH_HEAD, (size_t)cells * cell));
+	j->logits = static_cast<float *>(od_cuda_scratch(ctx, CUDA_SCRATCH_HEAD, bytes));
 	if (!stats || !j->logits)
 		return false;
-	j->dlogits = j->logits + cells;
+	j->panel = j->logits + cells;
 	j->stats.sum = reinterpret_cast<double *>(stats);
 	j->stats.max = reinterpret_cast<float *>(stats + rows * 8);
 	j->stats.first = reinterpret_cast<int32_t *>(stats + rows * 12);
@@ -94,47 +105,55 @@ rows_of(struct od_mat m, int64_t first, int64_t n)
 
 struct tile {
 	int64_t row, rows, word, words;        /* rows [row, + rows) and vocabulary [word, + words) */
-	struct od_mat logits;
 };
 
+/* The tile at (row, word); no row beyond 'end'. */
 static struct tile
-tile_at(const struct head_job *j, int64_t row, int64_t word)
+tile_at(const struct head_job *j, int64_t row, int64_t end, int64_t word)
 {
-	struct tile t = { row, j->h.rows - row, word, j->w.rows - word, { NULL, OD_F32, 0, 0, 0 } };
+	struct tile t = { row, least(ROWS, end - row), word, least(TILE, j->w.rows - word) };
 
-	t.rows = t.rows < ROWS ? t.rows : ROWS;
-	t.words = t.words < TILE ? t.words : TILE;
-	t.logits.data = j->logits;
-	t.logits.rows = t.rows;
-	t.logits.cols = t.words;
-	t.logits.ld = TILE;
 	return t;
 }
 
 static void
 make_logits(const struct head_job *j, const struct tile *t)
 {
-	od_cuda_product(j->ctx, t->logits, rows_of(j->h, t->row, t->rows), 0, rows_of(j->w, t->word, t->words), 1, 0);
+	struct od_mat logits = { j->logits, OD_F32, t->rows, t->words, TILE };
+
+	od_cuda_product(j->ctx, logits, rows_of(j->h, t->row, t->rows), 0, rows_of(j->w, t->word, t->words), 1, NULL);
 }
 
 /* ---- forward ---- */
 
-/* A block a row: joins the tile to the row's statistics and keeps the logits that were asked for. */
+/* A block a row: joins the tile to the row's statistics and keeps the logits that were asked for. Each thread goes over its
+ * logits once, with a maximum and a sum of its own. */
+template <int N>
 static __global__ void
 head_fwd_kernel(row_stats s, float *logps, const float *logits, float cap, int64_t row, int64_t word, int words,
 	const int32_t *entry_row, const int32_t *entry_id, int64_t entries)
 {
 	const float *x = logits + (int64_t)blockIdx.x * TILE;
 	int64_t r = row + blockIdx.x;
-	float max = s.max[r], old = max;
-	double sum = 0;
+	float mine = -INFINITY, old = s.max[r], max, part = 0;
+	double sum;
 
-	for (int i = threadIdx.x; i < words; i += HEAD_THREADS)
-		max = fmaxf(max, capped(x[i], cap));
-	max = block_max<float, HEAD_THREADS>(max);
-	for (int i = threadIdx.x; i < words; i += HEAD_THREADS)
-		sum += expf(capped(x[i], cap) - max);
-	sum = block_sum<double, HEAD_THREADS>(sum);
+	for (int i = threadIdx.x * N; i < words; i += HEAD_THREADS * N) {
+		lanes<N> z = ldn<N>(x, i);
+		float top = mine;
+
+		for (int k = 0; k < N; k++) {
+			z.v[k] = capped(z.v[k], cap);
+			top = fmaxf(top, z.v[k]);
+		}
+		if (top > mine)
+			part *= expf(mine - top);
+		mine = top;
+		for (int k = 0; k < N; k++)
+			part += expf(z.v[k] - mine);
+	}
+	max = fmaxf(old, block_max<float, HEAD_THREADS>(mine));
+	sum = block_sum<double, HEAD_THREADS>(part == 0 ? 0 : (double)part * exp((double)mine - (double)max));
 	if (threadIdx.x != 0)
 		return;
 	s.sum[r] = (old == -INFINITY ? 0 : s.sum[r] * exp((double)old - (double)max)) + sum;
@@ -166,13 +185,14 @@ od_cuda_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat 
 
 	if (h.rows == 0 || !prepare(&j, be, false))
 		return;
-	for (int64_t row = 0; row < h.rows; row += ROWS)
-		for (int64_t word = 0; word < w.rows; word += TILE) {
-			struct tile t = tile_at(&j, row, word);
+	for (int64_t word = 0; word < w.rows; word += TILE)
+		for (int64_t row = 0; row < h.rows; row += ROWS) {
+			struct tile t = tile_at(&j, row, h.rows, word);
 
 			make_logits(&j, &t);
-			LAUNCH((head_fwd_kernel), dim3((unsigned)t.rows), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps, j.logits,
-				softcap, row, word, (int)t.words, targets->row, targets->id, targets->n);
+			WITH_LANES(t.words % 4 == 0, N,
+				LAUNCH((head_fwd_kernel<N>), dim3((unsigned)t.rows), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
+					j.logits, softcap, row, word, (int)t.words, targets->row, targets->id, targets->n));
 		}
 	LAUNCH((finish_fwd_kernel), dim3((unsigned)ceil_div(h.rows, HEAD_THREADS)), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
 		lse, h.rows, targets->row, targets->n);
@@ -182,37 +202,47 @@ od_cuda_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat 
 /* ---- backward ---- */
 
 /* d[v] = sum over the row's entries of coef (1[v = id] - p[v]), through the soft-cap's derivative 1 - (s/c)^2. */
-template <typename T>
+template <typename T, int N>
 static __global__ void
-head_bwd_kernel(T *dlogits, const float *logits, row_stats s, const float *lse, float cap, int64_t row, int64_t word, int words,
+head_bwd_kernel(T *panel, const float *logits, row_stats s, const float *lse, float cap, int64_t row, int64_t word, int words,
 	const int32_t *entry_row, const int32_t *entry_id, const float *coef, int64_t entries)
 {
 	const float *x = logits + (int64_t)blockIdx.x * TILE;
-	T *d = dlogits + (int64_t)blockIdx.x * TILE;
+	T *d = panel + (int64_t)blockIdx.x * TILE;
 	int64_t r = row + blockIdx.x, first = s.first[r], end = first;
 	float total = 0, l = lse[r];
 
 	if (first >= 0)
 		for (; end < entries && entry_row[end] == r; end++)
 			total += coef[end];
-	for (int i = threadIdx.x; i < words; i += HEAD_THREADS) {
-		float z = capped(x[i], cap), g = -total * expf(z - l);
+	for (int i = threadIdx.x * N; i < words; i += HEAD_THREADS * N) {
+		lanes<N> z = ldn<N>(x, i);
 
-		for (int64_t e = first; e < end; e++)
-			if (entry_id[e] == word + i)
-				g += coef[e];
-		if (cap > 0)
-			g *= 1.0f - z / cap * (z / cap);
-		st(d, i, g);
+		for (int k = 0; k < N; k++) {
+			float a = capped(z.v[k], cap), g = -total * expf(a - l);
+
+			for (int64_t e = first; e < end; e++)
+				if (entry_id[e] == word + i + k)
+					g += coef[e];
+			z.v[k] = cap > 0 ? g * (1.0f - a / cap * (a / cap)) : g;
+		}
+		stn<N>(d, i, z);
 	}
 }
 
+/* Rows [from, end) of the panel for the vocabulary from 'word' on. */
 static void
-make_gradient(const struct head_job *j, const struct tile *t, const float *lse, const float *coef)
+fill_panel(const struct head_job *j, int64_t from, int64_t end, int64_t word, const float *lse, const float *coef)
 {
-	WITH_TYPE(j->h, T, LAUNCH((head_bwd_kernel<T>), dim3((unsigned)t->rows), HEAD_THREADS, 0, j->ctx->stream,
-		static_cast<T *>(j->dlogits), j->logits, j->stats, lse, j->softcap, t->row, t->word, (int)t->words,
-		j->targets->row, j->targets->id, coef, j->targets->n));
+	for (int64_t row = from; row < end; row += ROWS) {
+		struct tile t = tile_at(j, row, end, word);
+
+		make_logits(j, &t);
+		WITH_TYPE(j->h, T, WITH_LANES(t.words % 4 == 0, N,
+			LAUNCH((head_bwd_kernel<T, N>), dim3((unsigned)t.rows), HEAD_THREADS, 0, j->ctx->stream,
+				static_cast<T *>(j->panel) + (row - from) * TILE, j->logits, j->stats, lse, j->softcap, row, word,
+				(int)t.words, j->targets->row, j->targets->id, coef, j->targets->n)));
+	}
 	CUDA_LAUNCHED(j->ctx, "head_bwd");
 }
 
@@ -224,17 +254,17 @@ od_cuda_head_bwd(struct od_backend *be, struct od_mat dh, struct od_mat dw, stru
 
 	if (h.rows == 0 || !prepare(&j, be, true))
 		return;
-	for (int64_t row = 0; row < h.rows; row += ROWS)
+	for (int64_t from = 0; from < h.rows; from += PANEL)
 		for (int64_t word = 0; word < w.rows; word += TILE) {
-			struct tile t = tile_at(&j, row, word);
-			struct od_mat d = t.logits;
+			int64_t rows = least(PANEL, h.rows - from), words = least(TILE, w.rows - word);
+			struct od_mat d = { j.panel, h.type, rows, words, TILE }, dh_rows = rows_of(dh, from, rows);
 
-			make_logits(&j, &t);
-			make_gradient(&j, &t, lse, coef);
-			d.data = j.dlogits;
-			d.type = h.type;
-			od_cuda_product(j.ctx, rows_of(dh, row, t.rows), d, 0, rows_of(w, word, t.words), 0, word ? 1.0f : 0.0f);
-			if (dw.data)
-				od_cuda_product(j.ctx, rows_of(dw, word, t.words), d, 1, rows_of(h, row, t.rows), 0, 1);
+			fill_panel(&j, from, from + rows, word, lse, coef);
+			od_cuda_product(j.ctx, dh_rows, d, 0, rows_of(w, word, words), 0, word ? &dh_rows : NULL);
+			if (dw.data) {
+				struct od_mat dw_rows = rows_of(dw, word, words);
+
+				od_cuda_product(j.ctx, dw_rows, d, 1, rows_of(h, from, rows), 0, &dw_rows);
+			}
 		}
 }

@@ -23,6 +23,13 @@ od_ref_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans
 }
 
 void
+od_ref_gemm_add(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
+{
+	od_ref_cast(be, out, x);
+	od_ref_gemm(be, out, a, 0, b, 1, 1);
+}
+
+void
 od_ref_embed_fwd(struct od_backend *be, struct od_mat out, struct od_mat table, const int32_t *ids, float scale)
 {
 	(void)be;
@@ -65,7 +72,7 @@ od_ref_norm_fwd(struct od_backend *be, struct od_mat out, float *rstd, struct od
 
 void
 od_ref_norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
-	const float *rstd, int plus_one, int accumulate)
+	const float *rstd, int plus_one, int accumulate, struct od_mat copy)
 {
 	double *sums = od_ref_scratch(be, x.cols);
 
@@ -87,6 +94,8 @@ od_ref_norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_ma
 	}
 	for (int64_t j = 0; j < x.cols; j++)
 		dw[j] = (float)(dw[j] + sums[j]);
+	if (copy.data)
+		od_ref_cast(be, copy, dx);
 	free(sums);
 }
 

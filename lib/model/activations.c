@@ -1,6 +1,6 @@
 #include "model/activations.h"
 
-#define ALIGN 64
+#define ALIGN 256                      /* no choice of an algorithm may depend on where a buffer happens to lie */
 
 struct cursor {
 	char *base;
@@ -64,7 +64,7 @@ plan_gradients(struct cursor *at, struct od_activations *a, const struct od_mode
 	int64_t d = c->hidden_size, q = (int64_t)c->n_heads * c->head_dim, kv = (int64_t)c->n_kv_heads * c->head_dim;
 
 	a->dx = floats(at, n->tokens, d);
-	a->dx_cast = n->type == OD_F32 ? NULL : acts(at, n->tokens, d);
+	a->dx_cast = n->type == OD_F32 || c->post_norms ? NULL : acts(at, n->tokens, d);
 	a->dtmp = acts(at, n->tokens, d);
 	a->dqkv = acts(at, n->tokens, q + 2 * kv);
 	a->dattn = acts(at, n->tokens, q);

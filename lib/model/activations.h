@@ -33,7 +33,7 @@ struct od_activations {
 	float *x_rows, *rstd_rows;                 /* [R,d] scored rows before it */
 	float *row_lse, *logps, *coef;             /* [R], [E], [E] */
 	float *dx;                                 /* training: [T,d] gradient of the residual stream */
-	void *dx_cast;                             /* [T,d] the same in the backend's type; NULL where that is fp32 */
+	void *dx_cast;                             /* [T,d] the same in the backend's type; NULL where nothing reads that */
 	void *dtmp, *dqkv, *dattn;                 /* [T,d], [T,q+2kv], [T,q] */
 	int32_t *ids, *pos, *row_token, *entry_row, *entry_id;
 };

@@ -32,13 +32,23 @@ linear_backward(const struct od_engine *e, struct od_mat dx, struct od_mat dy, s
 }
 
 static void
-norm_backward(const struct od_engine *e, struct od_mat dx, struct od_mat dy, struct od_mat x, const float *rstd, int param,
-	int accumulate)
+norm_backward(const struct od_engine *e, struct od_mat dx, struct od_mat dy, struct od_mat x, const float *rstd, int param)
+{
+	struct od_mat none = { NULL, OD_F32, 0, 0, 0 };
+	struct od_backend *be = e->m->be;
+
+	be->norm_bwd(be, dx, od_vector_grad(e, param), dy, x, od_vector(e->m, param), rstd, e->m->config.norm_plus_one, 0, none);
+}
+
+/* The end of a branch: what comes through its first norm joins the gradient of the residual stream, whose copy for the next
+ * branch's products is made on the way. */
+static void
+join_residual(const struct od_engine *e, struct od_mat dx, struct od_mat dh, struct od_mat x, const float *rstd, int param)
 {
 	struct od_backend *be = e->m->be;
 
-	be->norm_bwd(be, dx, od_vector_grad(e, param), dy, x, od_vector(e->m, param), rstd, e->m->config.norm_plus_one,
-		accumulate);
+	be->norm_bwd(be, dx, od_vector_grad(e, param), dh, x, od_vector(e->m, param), rstd, e->m->config.norm_plus_one, 1,
+		od_act(e, e->a.dx_cast, dx.rows, dx.cols));
 }
 
 static struct od_mat
@@ -55,17 +65,12 @@ norm_again(const struct od_engine *e, struct od_mat x, float *rstd, int param)
 static struct od_mat
 into_branch(const struct od_engine *e, struct od_mat dx, void *kept, const float *rstd, int post_norm)
 {
-	struct od_backend *be = e->m->be;
-	struct od_mat into = od_act(e, e->a.dtmp, dx.rows, dx.cols), cast = od_act(e, e->a.dx_cast, dx.rows, dx.cols);
+	struct od_mat into = od_act(e, e->a.dtmp, dx.rows, dx.cols);
 
-	if (post_norm >= 0) {
-		norm_backward(e, into, dx, od_act(e, kept, dx.rows, dx.cols), rstd, post_norm, 0);
-		return into;
-	}
-	if (!e->a.dx_cast)
-		return dx;
-	be->cast(be, cast, dx);
-	return cast;
+	if (post_norm < 0)
+		return e->a.dx_cast ? od_act(e, e->a.dx_cast, dx.rows, dx.cols) : dx;
+	norm_backward(e, into, dx, od_act(e, kept, dx.rows, dx.cols), rstd, post_norm);
+	return into;
 }
 
 static void
@@ -89,7 +94,7 @@ mlp_backward(const struct od_engine *e, const struct od_batch *b, int layer, str
 	if (p->down_bias >= 0)
 		be->bias_bwd(be, od_vector_grad(e, p->down_bias), dbranch);
 	linear_backward(e, dh, gate_up, norm_again(e, x, l->rstd_mid, p->pre_mlp_norm), p->gate, 2, bias);
-	norm_backward(e, dx, dh, x, l->rstd_mid, p->pre_mlp_norm, 1);
+	join_residual(e, dx, dh, x, l->rstd_mid, p->pre_mlp_norm);
 }
 
 static void
@@ -114,7 +119,7 @@ attention_backward(const struct od_engine *e, const struct od_batch *b, int laye
 	be->rope(be, dq, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 1);
 	be->rope(be, dk, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 1);
 	linear_backward(e, dh, dqkv, norm_again(e, x, l->rstd_in, p->input_norm), p->q, 3, bias);
-	norm_backward(e, dx, dh, x, l->rstd_in, p->input_norm, 1);
+	join_residual(e, dx, dh, x, l->rstd_in, p->input_norm);
 }
 
 /* From coef to the gradient of the residual stream after the last layer. */
@@ -133,7 +138,7 @@ rows_backward(const struct od_engine *e, const struct od_batch *b, struct od_mat
 	be->head_bwd(be, drows, od_weight_grad(e, m->params.head, 1), od_act(e, e->a.rows, R, d),
 		od_weight(m, m->params.head, 1), (float)m->config.final_softcap, e->a.row_lse, &targets, e->a.coef);
 	/* the normed rows have done their work: their place takes the gradient of the rows before the norm */
-	norm_backward(e, dx_rows, drows, od_mat_f32(e->a.x_rows, R, d), e->a.rstd_rows, m->params.final_norm, 0);
+	norm_backward(e, dx_rows, drows, od_mat_f32(e->a.x_rows, R, d), e->a.rstd_rows, m->params.final_norm);
 	be->scatter_add(be, dx, dx_rows, e->a.row_token);
 }
 
@@ -145,6 +150,8 @@ od_backward_layers(struct od_engine *e, const struct od_batch *b)
 	struct od_mat dx = od_mat_f32(e->a.dx, b->n_tokens, m->config.hidden_size);
 
 	rows_backward(e, b, dx);
+	if (e->a.dx_cast)
+		be->cast(be, od_act(e, e->a.dx_cast, dx.rows, dx.cols), dx);
 	for (int i = m->config.n_layers - 1; i >= 0; i--) {
 		mlp_backward(e, b, i, dx);
 		attention_backward(e, b, i, dx);

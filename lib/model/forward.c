@@ -70,12 +70,17 @@ add_branch(const struct od_engine *e, float *sum, struct od_mat x, struct od_mat
 	void *kept, float *rstd)
 {
 	struct od_backend *be = e->m->be;
-	struct od_mat y = od_mat_f32(sum, x.rows, x.cols), branch = post_norm < 0 ? y : od_act(e, kept, x.rows, x.cols);
+	struct od_mat y = od_mat_f32(sum, x.rows, x.cols), branch = od_act(e, kept, x.rows, x.cols);
 
-	linear(e, branch, in, weight, 1, &bias);
-	if (post_norm >= 0)
+	if (post_norm >= 0) {
+		linear(e, branch, in, weight, 1, &bias);
 		norm(e, y, rstd, branch, post_norm);
-	be->add(be, y, x);
+		be->add(be, y, x);
+		return;
+	}
+	be->gemm_add(be, y, in, od_weight(e->m, weight, 1), x);
+	if (bias >= 0)
+		be->bias_fwd(be, y, od_vector(e->m, bias));
 }
 
 static void

@@ -167,6 +167,13 @@ bench_linear(const char *name, int64_t n, int64_t k, enum od_dtype out)
 
 	snprintf(text, sizeof text, "%s fwd", name);
 	BENCH(text, flops, 0, be->gemm(be, y, x, 0, w, 1, 0));
+	if (out == OD_F32) {
+		struct od_mat old = mat(T, n, out);
+
+		snprintf(text, sizeof text, "%s fwd + residual", name);
+		BENCH(text, flops, 0, be->gemm_add(be, y, x, w, old));
+		drop(old);
+	}
 	snprintf(text, sizeof text, "%s dx", name);
 	BENCH(text, flops, 0, be->gemm(be, x, dy, 0, w, 0, 0));
 	snprintf(text, sizeof text, "%s dw", name);
@@ -210,7 +217,7 @@ bench_elementwise(void)
 	double one = (double)(T * s.d), two = (double)od_dtype_size(be->type), wide = (double)(T * s.f) * two;
 
 	BENCH("norm_fwd", 0, one * (4 + two), be->norm_fwd(be, h, rstd.data, x, w.data, 1e-6f, 0));
-	BENCH("norm_bwd", 0, one * (12 + two), be->norm_bwd(be, y, dw.data, h, x, w.data, rstd.data, 0, 1));
+	BENCH("norm_bwd", 0, one * (12 + 2 * two), be->norm_bwd(be, y, dw.data, h, x, w.data, rstd.data, 0, 1, h));
 	BENCH("add", 0, 12 * one, be->add(be, x, y));
 	BENCH("cast", 0, one * (4 + two), be->cast(be, h, x));
 	BENCH("bias_bwd", 0, one * two, be->bias_bwd(be, dw.data, h));

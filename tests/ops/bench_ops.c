@@ -196,7 +196,7 @@ bench_elementwise(void)
 	BENCH("embed_fwd", 2 * one, be->embed_fwd(be, x, table, ids, 1));
 	BENCH("embed_bwd", 3 * one, be->embed_bwd(be, table, x, ids, 1));
 	BENCH("norm_fwd", 2 * one, be->norm_fwd(be, y, rstd.data, x, w.data, 1e-5f, 0));
-	BENCH("norm_bwd", 4 * one, be->norm_bwd(be, z, dw.data, y, x, w.data, rstd.data, 0, 1));
+	BENCH("norm_bwd", 4 * one, be->norm_bwd(be, z, dw.data, y, x, w.data, rstd.data, 0, 1, (struct od_mat){ NULL, OD_F32, 0, 0, 0 }));
 	BENCH("add", 3 * one, be->add(be, x, y));
 	BENCH("rope", 2 * one, be->rope(be, x, pos, c.data, c.data, HD, 0));
 	BENCH("glu_fwd", 3 * wide, be->glu_fwd(be, out, gate, up, OD_ACT_SILU));

@@ -10,14 +10,15 @@ struct shape {
 static const struct shape shapes[] = {
 	{ 1, 8, 17, 0, 1 }, { 5, 33, 1, 0, 2 }, { 67, 64, 1031, 0, 2 }, { 130, 24, 2049, 7, 3 }, { 33, 40, 4500, 0, 1 },
 	{ 1027, 16, 97, 30, 2 },
+	{ 16500, 4, 8200, 0, 1 },       /* with OD_TEST_LARGE only: beyond every border of a GPU's tiles */
 };
 
-#define N_SHAPES (sizeof shapes / sizeof *shapes)
+#define N_SHAPES (sizeof shapes / sizeof *shapes - !getenv("OD_TEST_LARGE"))
 
 struct head {
 	struct tmat h, w, logps, lse, coef, dh, dw;
 	struct od_targets t;
-	int32_t row[4096], id[4096];
+	int32_t row[20000], id[20000];
 };
 
 /* Every row has 0 to entries_per_row entries; the last row has one. */

@@ -101,6 +101,28 @@ test_gemm_row_invariance(void **state)
 	assert_true(cpu->ok(cpu));
 }
 
+static void
+test_gemm_add(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (size_t i = 0; i < N_SHAPES; i++) {
+			const int64_t *s = shapes[i];
+			struct tmat a = tmat_new(s[0], s[2], 0, 1), b = tmat_new(s[1], s[2], 0, 1), x = tmat_new(s[0], s[1], 2, 1);
+			struct tmat want = tmat_new(s[0], s[1], 1, 0), got = tmat_clone(&want);
+
+			ref->gemm_add(ref, want.m, a.m, b.m, x.m);
+			cpu->gemm_add(cpu, got.m, a.m, b.m, x.m);
+			expect_near(&got, &want, gemm_tolerance(s[2]), 1, "gemm_add");
+			tmat_check_guards(&x, "gemm_add x");
+			tmat_free(&a);
+			tmat_free(&b);
+			tmat_free(&x);
+			tmat_free(&want);
+			tmat_free(&got);
+		}
+}
+
 /* The same bytes from the same call, weight gradients included. */
 static void
 test_gemm_determinism(void **state)
@@ -141,7 +163,7 @@ test_gemm_many_shapes(void **state)
 
 /* ---- elementwise ---- */
 
-static const int64_t sizes[][2] = { { 1, 1 }, { 3, 16 }, { 7, 33 }, { 129, 130 }, { 61, 576 } };
+static const int64_t sizes[][2] = { { 1, 1 }, { 3, 16 }, { 7, 33 }, { 129, 130 }, { 61, 576 }, { 530, 132 }, { 9, 4100 } };
 
 #define N_SIZES (sizeof sizes / sizeof *sizes)
 
@@ -183,27 +205,27 @@ test_embed(void **state)
 }
 
 struct norm {
-	struct tmat x, dy, w, out, rstd, dx, dw;
+	struct tmat x, dy, w, out, rstd, dx, dw, copy;
 };
 
 static struct norm
 norm_new(int64_t n, int64_t d)
 {
 	return (struct norm){ tmat_new(n, d, 1, 2), tmat_new(n, d, 0, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 3, 0), tmat_new(1, n, 0, 0),
-		tmat_new(n, d, 2, 1), tmat_new(1, d, 0, 1) };
+		tmat_new(n, d, 2, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 1, 0) };
 }
 
 static struct norm
 norm_clone(const struct norm *a)
 {
 	return (struct norm){ tmat_clone(&a->x), tmat_clone(&a->dy), tmat_clone(&a->w), tmat_clone(&a->out), tmat_clone(&a->rstd),
-		tmat_clone(&a->dx), tmat_clone(&a->dw) };
+		tmat_clone(&a->dx), tmat_clone(&a->dw), tmat_clone(&a->copy) };
 }
 
 static void
 norm_free(struct norm *a)
 {
-	struct tmat *all[] = { &a->x, &a->dy, &a->w, &a->out, &a->rstd, &a->dx, &a->dw };
+	struct tmat *all[] = { &a->x, &a->dy, &a->w, &a->out, &a->rstd, &a->dx, &a->dw, &a->copy };
 
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		tmat_free(all[i]);
@@ -213,7 +235,7 @@ static void
 norm_run(struct od_backend *be, struct norm *a, int plus_one, int accumulate)
 {
 	be->norm_fwd(be, a->out.m, a->rstd.m.data, a->x.m, a->w.m.data, 1e-5f, plus_one);
-	be->norm_bwd(be, a->dx.m, a->dw.m.data, a->dy.m, a->x.m, a->w.m.data, a->rstd.m.data, plus_one, accumulate);
+	be->norm_bwd(be, a->dx.m, a->dw.m.data, a->dy.m, a->x.m, a->w.m.data, a->rstd.m.data, plus_one, accumulate, a->copy.m);
 }
 
 static void
@@ -231,6 +253,7 @@ test_norm(void **state)
 				expect_near(&b.rstd, &a.rstd, 2e-7, 0, "rstd");
 				expect_near(&b.dx, &a.dx, 1e-6, 1, "norm dx");
 				expect_near(&b.dw, &a.dw, 1e-6, 1, "norm dw");
+				expect_near(&b.copy, &a.dx, 1e-6, 1, "copy of norm dx");
 				norm_run(cpu1, &c, flags & 1, flags >> 1);
 				expect_same(&c.out, &b.out, "norm on one thread");
 				expect_same(&c.dx, &b.dx, "norm gradient on one thread");
@@ -642,7 +665,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open), cmocka_unit_test(test_gemm), cmocka_unit_test(test_gemm_row_invariance),
+		cmocka_unit_test(test_open), cmocka_unit_test(test_gemm), cmocka_unit_test(test_gemm_add), cmocka_unit_test(test_gemm_row_invariance),
 		cmocka_unit_test(test_gemm_determinism), cmocka_unit_test(test_gemm_many_shapes), cmocka_unit_test(test_embed),
 		cmocka_unit_test(test_norm), cmocka_unit_test(test_bias_and_add), cmocka_unit_test(test_rope), cmocka_unit_test(test_glu),
 		cmocka_unit_test(test_gather_scatter), cmocka_unit_test(test_norm_gradient), cmocka_unit_test(test_glu_gradient),

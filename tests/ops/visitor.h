@@ -139,6 +139,19 @@ visitor_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int ta, 
 }
 
 static void
+visitor_gemm_add(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
+{
+	DEV;
+	struct visit vo = F32(out), va = TYPED(a), vb = TYPED(b), vx = F32(x);
+
+	dev->gemm_add(dev, vo.m, va.m, vb.m, vx.m);
+	visit_out(&vo, 1);
+	visit_out(&va, 0);
+	visit_out(&vb, 0);
+	visit_out(&vx, 0);
+}
+
+static void
 visitor_embed_fwd(struct od_backend *be, struct od_mat out, struct od_mat table, const int32_t *ids, float scale)
 {
 	DEV;
@@ -179,14 +192,15 @@ visitor_norm_fwd(struct od_backend *be, struct od_mat out, float *rstd, struct o
 
 static void
 visitor_norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
-	const float *rstd, int plus_one, int accumulate)
+	const float *rstd, int plus_one, int accumulate, struct od_mat copy)
 {
 	DEV;
 	struct visit vdx = ANY(dx, 3), vdy = ANY(dy, 4), vx = ANY(x, 2), vdw = visit_floats(dev, dw, x.cols);
-	struct visit vw = visit_floats(dev, w, x.cols), vr = visit_floats(dev, rstd, x.rows);
+	struct visit vw = visit_floats(dev, w, x.cols), vr = visit_floats(dev, rstd, x.rows), vc = TYPED(copy);
 
-	dev->norm_bwd(dev, vdx.m, vdw.m.data, vdy.m, vx.m, vw.m.data, vr.m.data, plus_one, accumulate);
+	dev->norm_bwd(dev, vdx.m, vdw.m.data, vdy.m, vx.m, vw.m.data, vr.m.data, plus_one, accumulate, vc.m);
 	visit_out(&vdx, 1);
+	visit_out(&vc, 1);
 	visit_out(&vdw, 1);
 	visit_out(&vdy, 0);
 	visit_out(&vx, 0);
@@ -447,7 +461,7 @@ visitor_of(struct od_backend *dev)
 {
 	return (struct od_backend){ .name = dev->name, .numerics = dev->numerics, .type = dev->type, .host_memory = true, .ctx = dev,
 		.alloc = ref->alloc, .free = ref->free, .upload = ref->upload, .download = ref->download, .zero = ref->zero,
-		.ok = visitor_ok, .failure = visitor_failure, .room = ref->room, .cast = visitor_cast, .gemm = visitor_gemm,
+		.ok = visitor_ok, .failure = visitor_failure, .room = ref->room, .cast = visitor_cast, .gemm = visitor_gemm, .gemm_add = visitor_gemm_add,
 		.embed_fwd = visitor_embed_fwd, .embed_bwd = visitor_embed_bwd, .norm_fwd = visitor_norm_fwd,
 		.norm_bwd = visitor_norm_bwd, .bias_fwd = visitor_bias_fwd, .bias_bwd = visitor_bias_bwd, .add = visitor_add,
 		.rope = visitor_rope, .glu_fwd = visitor_glu_fwd, .glu_bwd = visitor_glu_bwd, .attn_fwd = visitor_attn_fwd,

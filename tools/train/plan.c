@@ -122,7 +122,7 @@ plan_memory(struct train *t, struct od_order *order, struct train_plan *p)
 	p->peak = p->weights + p->gradients + p->moments + p->activations + (t->be->host_memory ? p->index : 0);
 }
 
-#define MOST_DEVICE_TOKENS 32768       /* beyond this a GPU gains nothing more */
+#define MOST_DEVICE_TOKENS 16384       /* beyond this a GPU gains next to nothing */
 
 void
 train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
