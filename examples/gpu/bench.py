@@ -262,10 +262,12 @@ def run_train(c):
 
 def run_peer(c, script, *args):
     """A loop of this folder: its report, with memory and useful operations added."""
-    argv = [c.o.python, os.path.join(HERE, script), "--model", c.model, "--pairs", c.pairs, "--device", c.o.device, "--batch",
-            str(c.o.batch), "--steps", str(c.o.steps), "--warmup", str(c.o.warmup), "--micro-tokens", str(c.o.micro_tokens)]
+    argv = [c.o.python, os.path.join(HERE, script), "--model", c.model, "--pairs", c.pairs, "--device", c.o.device,
+            "--batch", str(c.o.batch), "--steps", str(c.o.steps), "--warmup", str(c.o.warmup),
+            "--micro-tokens", str(c.o.micro_tokens)]
     with Peak(c.gpu) as peak:
-        env = dict(os.environ, GPU_BASE_BYTES=str(peak.base or 0), PYTHONDONTWRITEBYTECODE="1", TOKENIZERS_PARALLELISM="false")
+        env = dict(os.environ, GPU_BASE_BYTES=str(peak.base or 0), PYTHONDONTWRITEBYTECODE="1",
+                   TOKENIZERS_PARALLELISM="false")
         p = Process(argv + list(args), c.limit(), c.path("notes"), stdout=subprocess.PIPE, env=env)
         text = p.child.stdout.read().decode()
         rss = p.wait()
@@ -404,8 +406,8 @@ def loss_warnings(ours, rows, who):
 
 
 def table(results, peak, info):
-    print(f"\n{info['gpu'] or info['cpu']}; peak {peak:g} TFLOP/s; MFU: useful operations of the records (common prefix once, "
-          "scored rows,\nvisible keys), the same count for all; x: omni-dpo's rate over this one's")
+    print(f"\n{info['gpu'] or info['cpu']}; peak {peak:g} TFLOP/s; MFU: useful operations of the records (common prefix "
+          "once, scored\nrows, visible keys), the same count for all; x: omni-dpo's rate over this one's")
     print(f"{'shape':14}{'mix':>9} {'who':16}{'ref tok/s':>10}{'MFU %':>7}{'GiB':>8}{'x':>7}{'train t/s':>11}{'MFU %':>7}"
           f"{'GiB':>8}{'x':>7}{'micro':>7}")
     for shape, mix in dict.fromkeys((r["shape"], r["mix"]) for r in results):

@@ -3,8 +3,8 @@
 #
 #   [ORACLE=DIR] bundle.sh [--bin DIR] [--tests DIR] [--out DIR]
 #
-# OUT (build/gpu-bundle) then holds the tools and test programs with the libraries they need, tiny models (those of ORACLE with
-# reference numbers, else made ones), and check.sh and bench.py; OUT.tar.xz is the same as one file.
+# OUT (build/gpu-bundle) then holds the tools and test programs with the libraries they need, tiny models (those of ORACLE
+# with reference numbers, else made ones), and check.sh and bench.py; OUT.tar.xz is the same as one file.
 #
 # A program is started by a script of its name, which sets the library path for that program alone. The machine's own C++,
 # OpenMP and gcc libraries go first where it has them: what the driver and CUDA load into the process may need newer ones
@@ -29,7 +29,7 @@ fallback="libstdc++.so.6 libgcc_s.so.1 libgomp.so.1"
 for t in $tools; do
     [ -x "$bin/$t" ] || { echo "bundle: no $bin/$t: make CUDA=1 first" >&2; exit 1; }
 done
-grep -q cublasLt "$bin/od-train" || { echo "bundle: the tools in $bin are not of a CUDA build: make CUDA=1 first" >&2; exit 1; }
+grep -q cublasLt "$bin/od-train" || { echo "bundle: $bin/od-train is not of a CUDA build: make CUDA=1 first" >&2; exit 1; }
 
 rm -rf "$out" "$out.tar.xz"
 mkdir -p "$out"/bin "$out"/lib "$out"/libexec/tests "$out"/tests/oracle "$out"/data/models
@@ -92,6 +92,7 @@ find "$out/data" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 cp tests/oracle/models.py tests/oracle/train.py "$out/tests/oracle/"
 cp examples/gpu/check.sh examples/gpu/*.py examples/gpu/README.md "$out/"
 
-tar -C "$(dirname "$out")" --sort=name --owner=0 --group=0 --numeric-owner -cf - "$(basename "$out")" | xz -T0 -6 >"$out.tar.xz"
+tar -C "$(dirname "$out")" --sort=name --owner=0 --group=0 --numeric-owner -cf - "$(basename "$out")" |
+    xz -T0 -6 >"$out.tar.xz"
 printf '%s: %s unpacked; %s.tar.xz: %s bytes; %d test programs, %d models\n' "$out" "$(du -sh "$out" | cut -f1)" "$out" \
     "$(stat -c %s "$out.tar.xz")" "$n" "$(find "$out/data/models" -name config.json | wc -l)"

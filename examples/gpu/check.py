@@ -48,9 +48,11 @@ class Tools:
                 *map(str, args)]
 
     def run(self, name, *args, **where):
-        p = subprocess.run(self.argv(name, *args, **where), capture_output=True, stdin=subprocess.DEVNULL, timeout=self.o.limit)
+        p = subprocess.run(self.argv(name, *args, **where), capture_output=True, stdin=subprocess.DEVNULL,
+                           timeout=self.o.limit)
         if p.returncode:
-            raise Broken(f"{name} {' '.join(map(str, where.values()))}: status {p.returncode}: {p.stderr.decode().strip()[-300:]}")
+            where = " ".join(map(str, where.values()))
+            raise Broken(f"{name} {where}: status {p.returncode}: {p.stderr.decode().strip()[-300:]}")
         return p.stdout
 
     def ref(self, model, pairs, *args, **where):
@@ -59,7 +61,7 @@ class Tools:
     def train(self, model, scored, *args, **where):
         """Eight updates; the folder of the result, whose logs lie in FOLDER.run."""
         out = os.path.join(self.work, f"out-{next(self.serial)}")
-        self.run("od-train", "--quiet", "--model", model, "--out", out, "--batch", 4, "--steps", 8, "--lr", "1e-4", *args,
+        self.run("od-train", "--quiet", "--model", model, "--out", out, "--batch", 4, "--steps", 8, "--lr", "2e-5", *args,
                  scored, **where)
         return out
 
@@ -180,9 +182,10 @@ def given_models(data):
                 yield os.path.dirname(config)
 
 
-def made_model(t, name):
+def made_model(t, name, dtype="F32"):
+    """In fp32: weights that start on bf16's grid are in the middle of what rounds to them, and would not seem to move."""
     path = os.path.join(t.work, name)
-    shapes.write_model(name, path, device="cpu")
+    shapes.write_model(name, path, device="cpu", dtype=dtype)
     return path
 
 
@@ -196,7 +199,7 @@ def jobs(t):
         yield "logps", check_logps, name, m, pairs
         if name in WIDE or name in ("qwen2-tied", "gemma2"):
             yield "training", check_training, name, m, pairs
-    deep = made_model(t, "deep")
+    deep = made_model(t, "deep", "BF16")
     yield "memory", check_memory, "deep", deep, pairs_for(t, deep, "deep", 96, 100, 4096)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # examples/gpu/check.sh -- does this build compute the right thing on this machine's GPU? A table comes last.
 #
-#   check.sh [--bin DIR] [--tests DIR] [--data DIR] [--device NAME] [--budget SECONDS] [--logs DIR] [--jobs N] [--no-sanitizer]
+#   check.sh [--bin DIR] [--tests DIR] [--data DIR] [--device NAME] [--budget S] [--logs DIR] [--jobs N] [--no-sanitizer]
 #
 #   tests      the test programs of operations and models built for CUDA, every file in --tests
 #   memcheck   the same under compute-sanitizer; racecheck: those of the attention and of the other operations, in bf16
@@ -63,7 +63,8 @@ no_job() { # NAME REASON
 
 # ---- what there is to do -------------------------------------------------------------------------------------------------
 programs=()
-[ ! -d "$tests" ] || while IFS= read -r f; do programs+=("$f"); done < <(find "$tests" -type f -perm -u+x ! -name '*.*' ! -name 'bench*' | sort)
+[ ! -d "$tests" ] || while IFS= read -r f; do programs+=("$f"); done < <(
+    find "$tests" -type f -perm -u+x ! -name '*.*' ! -name 'bench*' | sort)
 
 start_tests() {
     local f
@@ -78,13 +79,14 @@ start_sanitizer() {
         no_job memcheck "no compute-sanitizer, or nothing to run under it"
         return
     fi
+    tool="$tool --target-processes all --error-exitcode 9 --print-limit 10 --tool"
     for f in "${programs[@]}"; do
         name=$(basename "$f")
-        job "memcheck-$name" $tool --tool memcheck --target-processes all --error-exitcode 9 --print-limit 10 "$f"
+        # shellcheck disable=SC2086
+        job "memcheck-$name" $tool memcheck "$f"
+        # shellcheck disable=SC2086
         case $name in
-        test_attention | test_ops)
-            OD_TEST_DTYPE=bf16 job "racecheck-$name" $tool --tool racecheck --target-processes all --error-exitcode 9 --print-limit 10 "$f"
-            ;;
+        test_attention | test_ops) OD_TEST_DTYPE=bf16 job "racecheck-$name" $tool racecheck "$f" ;;
         esac
     done
 }
@@ -102,9 +104,10 @@ start_oracle() {
 }
 
 start_device() {
-    local only
+    local only args=(--bin "$bin" --device "$device" ${data:+--data "$data"})
     for only in training logps memory; do
-        job "device-$only" "$python" "$here/check.py" --bin "$bin" --device "$device" --only $only ${CHECK_ARGS:-} ${data:+--data "$data"}
+        # shellcheck disable=SC2086
+        job "device-$only" "$python" "$here/check.py" "${args[@]}" --only $only ${CHECK_ARGS:-}
     done
 }
 
@@ -137,7 +140,8 @@ judge_sanitizer() { # NAME STATUS
     END {
         late = status == "late" || status == 124 || status == 137
         if (found || (summary != "" && summary !~ /^0 /) || (!late && (status != 0 || summary == ""))) {
-            print "not ok - " name ": " (summary != "" ? summary : found ? found " reports" : "exit status " status) > "/dev/stderr"
+            why = summary != "" ? summary : found ? found " reports" : "exit status " status
+            print "not ok - " name ": " why > "/dev/stderr"
             printf "0 1 0 %s\n", summary
         } else if (late) {
             printf "0 0 1 no time was left%s\n", status == "late" ? "" : "; nothing found so far"

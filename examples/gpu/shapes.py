@@ -2,11 +2,11 @@
 """Random models of published shapes, and random pairs of token ids, for timing and for checks.
 
     shapes.py list
-    shapes.py model NAME DIR [--seed N] [--device cpu|cuda]
+    shapes.py model NAME DIR [--seed N] [--device cpu|cuda] [--dtype BF16|F32]
     shapes.py pairs FILE --vocab N --mix PROMPT+RESPONSE --pairs N [--seed N]
 
 A speed depends on sizes and not on what a model has learnt, so nothing needs to be fetched: a model is config.json and
-model.safetensors (bf16, weights and biases from N(0, 0.02), norms one, no tokenizer), in shards above 4 GB.
+model.safetensors (bf16 or F32, weights and biases from N(0, 0.02), norms one, no tokenizer), in shards above 4 GB.
 A pair has a prompt of PROMPT tokens and two responses whose lengths are uniform from half of RESPONSE to one and a half
 times it; both are the same for the same seed.
 """
@@ -53,7 +53,7 @@ def config(s):
         "num_key_value_heads": s["kv_heads"], "max_position_embeddings": s["positions"], "rms_norm_eps": s["eps"],
         "rope_theta": s["theta"], "rope_scaling": s["rope"], "tie_word_embeddings": s["tied"],
         "hidden_act": "silu", "attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": True,
-        "bos_token_id": 1, "eos_token_id": 2, "torch_dtype": "bfloat16",
+        "bos_token_id": 1, "eos_token_id": 2,
     }
     if s["family"] == "llama":
         c.update(attention_bias=False, mlp_bias=False, head_dim=s["head_dim"])
@@ -95,51 +95,58 @@ def parameters(s):
     return sum(count(dims) for _, dims, _ in tensors(s))
 
 
-# ---- random bf16 ---------------------------------------------------------------------------------------------------
+# ---- random numbers ------------------------------------------------------------------------------------------------
 
-def torch_source(seed, device):
-    """A function from (n, deviation) to n bf16 numbers as bytes. On a GPU seven billion take seconds."""
+def torch_source(seed, device, dtype):
+    """A function from (n, deviation) to n numbers as bytes. On a GPU seven billion take seconds."""
     import torch
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     generator = torch.Generator(device).manual_seed(seed)
 
     def draw(n, deviation):
-        t = torch.empty(n, dtype=torch.bfloat16, device=device)
+        t = torch.empty(n, dtype=torch.float32 if dtype == "F32" else torch.bfloat16, device=device)
         if deviation is None:
             t.fill_(1)
         else:
             t.normal_(0, deviation, generator=generator)
-        return memoryview(t.view(torch.int16).cpu().numpy()).cast("B")
+        return memoryview(t.view(torch.int32 if dtype == "F32" else torch.int16).cpu().numpy()).cast("B")
     return draw
 
 
-def numpy_source(seed):
+def numpy_source(seed, dtype):
     import numpy
     rng = numpy.random.default_rng(seed)
 
     def draw(n, deviation):
         if deviation is None:
-            return struct.pack("<H", 0x3F80) * n
-        u = (rng.standard_normal(n, dtype=numpy.float32) * numpy.float32(deviation)).view(numpy.uint32)
+            x = numpy.ones(n, dtype="<f4")
+        else:
+            x = rng.standard_normal(n, dtype=numpy.float32) * numpy.float32(deviation)
+        if dtype == "F32":
+            return x.astype("<f4").tobytes()
+        u = x.view(numpy.uint32)
         return ((u + 0x7FFF + (u >> 16 & 1)) >> 16).astype("<u2").tobytes()
     return draw
 
 
-def source(seed, device):
+def source(seed, device, dtype):
     try:
-        return torch_source(seed, device)
+        return torch_source(seed, device, dtype)
     except ImportError:
-        return numpy_source(seed)
+        return numpy_source(seed, dtype)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
 
-def shards(entries, limit):
+BYTES = {"BF16": 2, "F32": 4}
+
+
+def shards(entries, limit, dtype):
     """Cuts the list of tensors so that no file holds more than limit bytes."""
     group, size = [], 0
     for e in entries:
-        n = 2 * count(e[1])
+        n = BYTES[dtype] * count(e[1])
         if group and size + n > limit:
             yield group
             group, size = [], 0
@@ -148,11 +155,11 @@ def shards(entries, limit):
     yield group
 
 
-def write_shard(path, entries, draw):
+def write_shard(path, entries, draw, dtype):
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name, dims, _ in entries:
-        n = 2 * count(dims)
-        header[name] = {"dtype": "BF16", "shape": list(dims), "data_offsets": [at, at + n]}
+        n = BYTES[dtype] * count(dims)
+        header[name] = {"dtype": dtype, "shape": list(dims), "data_offsets": [at, at + n]}
         at += n
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -162,22 +169,22 @@ def write_shard(path, entries, draw):
             f.write(draw(count(dims), deviation))
 
 
-def write_model(name, directory, seed=1, device=None, shard_bytes=4 * 10 ** 9):
+def write_model(name, directory, seed=1, device=None, dtype="BF16", shard_bytes=4 * 10 ** 9):
     s = SHAPES[name]
     os.makedirs(directory, exist_ok=True)
-    draw = source(seed, device)
-    groups = list(shards(tensors(s), shard_bytes))
+    draw = source(seed, device, dtype)
+    groups = list(shards(tensors(s), shard_bytes, dtype))
     index = {}
     for i, group in enumerate(groups):
         file = "model.safetensors" if len(groups) == 1 else f"model-{i + 1:05}-of-{len(groups):05}.safetensors"
-        write_shard(os.path.join(directory, file), group, draw)
+        write_shard(os.path.join(directory, file), group, draw, dtype)
         index.update({e[0]: file for e in group})
     if len(groups) > 1:
         with open(os.path.join(directory, "model.safetensors.index.json"), "w", encoding="utf-8") as f:
-            json.dump({"metadata": {"total_size": 2 * parameters(s)}, "weight_map": index}, f)
+            json.dump({"metadata": {"total_size": BYTES[dtype] * parameters(s)}, "weight_map": index}, f)
     # last: a directory with a config is complete
     with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as f:
-        json.dump(config(s), f, indent=1)
+        json.dump({**config(s), "torch_dtype": {"BF16": "bfloat16", "F32": "float32"}[dtype]}, f, indent=1)
 
 
 def write_pairs(path, n, prompt, response, vocab, seed=1):
@@ -243,6 +250,7 @@ def main():
     m.add_argument("directory")
     m.add_argument("--seed", type=int, default=1)
     m.add_argument("--device")
+    m.add_argument("--dtype", choices=("BF16", "F32"), default="BF16")
     r = sub.add_parser("pairs")
     r.add_argument("file")
     r.add_argument("--vocab", type=int, required=True)
@@ -254,7 +262,7 @@ def main():
         for name, s in SHAPES.items():
             print(f"{name:14} {parameters(s) / 1e6:9.1f} M parameters, {s['layers']} layers of {s['hidden']}")
     elif o.what == "model":
-        write_model(o.name, o.directory, o.seed, o.device)
+        write_model(o.name, o.directory, o.seed, o.device, o.dtype)
     else:
         write_pairs(o.file, o.pairs, *parse_mix(o.mix), o.vocab, o.seed)
     return 0

@@ -348,7 +348,8 @@ def train(loop, records, ref, o, report, base):
     if budget is None and not o.checkpointing:
         loop.checkpoint_layers()
         o.checkpointing = True
-        budget, loss = fitting([min(b, o.micro_tokens or b) for b in (16384, 8192, 4096, 2048)], trainer.first, loop.device)
+        budgets = [min(b, o.micro_tokens or b) for b in (16384, 8192, 4096, 2048)]
+        budget, loss = fitting(budgets, trainer.first, loop.device)
     if budget is None:
         report["train"] = {"skipped": "does not fit"}
         return
@@ -358,7 +359,8 @@ def train(loop, records, ref, o, report, base):
     report["train"] = {
         "tokens_per_second": statistics.median(n / s for s, n in steady),
         "seconds": statistics.median(s for s, _ in steady), "steps": seconds, "loss": losses,
-        "micro_tokens": trainer.largest, "micro_budget": budget, "checkpointing": o.checkpointing, **memory(loop.device, base)}
+        "micro_tokens": trainer.largest, "micro_budget": budget, "checkpointing": o.checkpointing,
+        **memory(loop.device, base)}
 
 
 def options():
@@ -367,7 +369,7 @@ def options():
     p.add_argument("--pairs", required=True)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--master", choices=("fp32", "bf16"), default="fp32")
-    p.add_argument("--dtype", choices=("bf16", "fp32"), default="bf16", help="of products; fp32 is for checking the arithmetic")
+    p.add_argument("--dtype", choices=("bf16", "fp32"), default="bf16", help="of products; fp32 checks the arithmetic")
     p.add_argument("--attention", choices=("auto", "varlen", "sdpa"), default="auto")
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--steps", type=int, default=6)

@@ -11,9 +11,11 @@
 #include "blas.h"
 #include "launch.h"
 
-enum { HEAD_THREADS = 256 };
+/* HELD: groups of four logits that a thread of a row's block holds, which covers a tile. On 132 multiprocessors the tiles of
+ * a product of ROWS x TILE, 128 x 256 each, are two full rounds. */
+enum { HEAD_THREADS = 192, HELD = 11 };
 #ifdef __CUDACC__
-static const int64_t ROWS = 1024, TILE = 8192, PANEL = 16384;
+static const int64_t ROWS = 1024, TILE = 4 * HELD * HEAD_THREADS, PANEL = 16384;
 #else
 static const int64_t ROWS = 48, TILE = 256, PANEL = 96;        /* so that the emulator's small shapes cross every border */
 #endif
@@ -126,34 +128,48 @@ make_logits(const struct head_job *j, const struct tile *t)
 
 /* ---- forward ---- */
 
-/* A block a row: joins the tile to the row's statistics and keeps the logits that were asked for. Each thread goes over its
- * logits once, with a maximum and a sum of its own. */
-template <int N>
+/* Group c of this thread's logits; minus infinity behind the last. */
+static __device__ inline lanes<4>
+held_logits(const float *x, int c, int words, float cap)
+{
+	int i = (c * HEAD_THREADS + threadIdx.x) * 4;
+	lanes<4> z;
+
+	if (i + 4 <= words) {
+		z = ldn<4>(x, i);
+		for (int k = 0; k < 4; k++)
+			z.v[k] = capped(z.v[k], cap);
+	} else {
+		for (int k = 0; k < 4; k++)
+			z.v[k] = i + k < words ? capped(x[i + k], cap) : -INFINITY;
+	}
+	return z;
+}
+
+/* A block a row: joins the tile to the row's statistics and keeps the logits that were asked for. */
 static __global__ void
 head_fwd_kernel(row_stats s, float *logps, const float *logits, float cap, int64_t row, int64_t word, int words,
 	const int32_t *entry_row, const int32_t *entry_id, int64_t entries)
 {
 	const float *x = logits + (int64_t)blockIdx.x * TILE;
 	int64_t r = row + blockIdx.x;
-	float mine = -INFINITY, old = s.max[r], max, part = 0;
+	float old = s.max[r], max = old, part = 0;
+	lanes<4> z[HELD];
 	double sum;
 
-	for (int i = threadIdx.x * N; i < words; i += HEAD_THREADS * N) {
-		lanes<N> z = ldn<N>(x, i);
-		float top = mine;
-
-		for (int k = 0; k < N; k++) {
-			z.v[k] = capped(z.v[k], cap);
-			top = fmaxf(top, z.v[k]);
-		}
-		if (top > mine)
-			part *= expf(mine - top);
-		mine = top;
-		for (int k = 0; k < N; k++)
-			part += expf(z.v[k] - mine);
-	}
-	max = fmaxf(old, block_max<float, HEAD_THREADS>(mine));
-	sum = block_sum<double, HEAD_THREADS>(part == 0 ? 0 : (double)part * exp((double)mine - (double)max));
+#pragma unroll
+	for (int c = 0; c < HELD; c++)
+		z[c] = held_logits(x, c, words, cap);
+#pragma unroll
+	for (int c = 0; c < HELD; c++)
+		for (int k = 0; k < 4; k++)
+			max = fmaxf(max, z[c].v[k]);
+	max = block_max<float, HEAD_THREADS>(max);
+#pragma unroll
+	for (int c = 0; c < HELD; c++)
+		for (int k = 0; k < 4; k++)
+			part += expf(z[c].v[k] - max);
+	sum = block_sum<double, HEAD_THREADS>(part);
 	if (threadIdx.x != 0)
 		return;
 	s.sum[r] = (old == -INFINITY ? 0 : s.sum[r] * exp((double)old - (double)max)) + sum;
@@ -190,9 +206,8 @@ od_cuda_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat 
 			struct tile t = tile_at(&j, row, h.rows, word);
 
 			make_logits(&j, &t);
-			WITH_LANES(t.words % 4 == 0, N,
-				LAUNCH((head_fwd_kernel<N>), dim3((unsigned)t.rows), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
-					j.logits, softcap, row, word, (int)t.words, targets->row, targets->id, targets->n));
+			LAUNCH((head_fwd_kernel), dim3((unsigned)t.rows), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
+				j.logits, softcap, row, word, (int)t.words, targets->row, targets->id, targets->n);
 		}
 	LAUNCH((finish_fwd_kernel), dim3((unsigned)ceil_div(h.rows, HEAD_THREADS)), HEAD_THREADS, 0, j.ctx->stream, j.stats, logps,
 		lse, h.rows, targets->row, targets->n);

@@ -1,57 +1,80 @@
 /* norm.cu -- RMS norm, and the sums over tokens that its gain and every bias need.
  *
- * A warp a row; sums of a row are in double. Sums over tokens are made in two steps with a fixed order: blocks add up slabs
- * of tokens, a last kernel adds the slabs.
+ * A block a row, each thread a few groups of four neighbours, which it loads once and keeps: all loads of a row are on their
+ * way at the same time. Sums of a row are in double. Sums over tokens are made in two steps with a fixed order: blocks add up
+ * slabs of tokens, a last kernel adds the slabs.
  */
+#include <stdio.h>
+
 #include "launch.h"
 
-enum { ROWS_A_BLOCK = THREADS / WARP };
+/* Columns i, of N at a time, that chunk c of this thread covers. */
+#define CHUNK_AT(c, N) (((int64_t)(c) * THREADS + threadIdx.x) * (N))
 
-/* The row of this warp, -1 behind the last. */
-static __device__ inline int64_t
-warp_row(int64_t rows)
-{
-	int64_t r = (int64_t)blockIdx.x * ROWS_A_BLOCK + threadIdx.x / WARP;
+/* How many chunks rows of this length take, as a compile-time constant: the fewest that cover them. */
+#define WITH_CHUNKS(cols, N, CHUNKS, ...)                                                                                   \
+	do {                                                                                                                \
+		int64_t chunks_ = ceil_div(cols, THREADS * (N));                                                            \
+                                                                                                                            \
+		if (chunks_ <= 2) {                                                                                         \
+			enum { CHUNKS = 2 };                                                                                \
+			__VA_ARGS__;                                                                                        \
+		} else if (chunks_ <= 4) {                                                                                  \
+			enum { CHUNKS = 4 };                                                                                \
+			__VA_ARGS__;                                                                                        \
+		} else if (chunks_ <= 8) {                                                                                  \
+			enum { CHUNKS = 8 };                                                                                \
+			__VA_ARGS__;                                                                                        \
+		} else {                                                                                                    \
+			enum { CHUNKS = 16 };                                                                               \
+			__VA_ARGS__;                                                                                        \
+		}                                                                                                           \
+	} while (0)
 
-	return r < rows ? r : -1;
-}
-
-static dim3
-row_blocks(int64_t rows)
-{
-	return dim3((unsigned)ceil_div(rows, ROWS_A_BLOCK));
-}
-
-#define FOR_ROW(i, cols, N) for (int64_t i = (threadIdx.x % WARP) * (N); i < (cols); i += WARP * (N))
-
-template <typename TO, typename TX, int N>
+template <typename TO, typename TX, int N, int CHUNKS>
 static __global__ void
-norm_fwd_kernel(view<TO> out, float *rstd, view<TX> x, const float *w, float eps, float one, int64_t rows, int64_t cols)
+norm_fwd_kernel(view<TO> out, float *rstd, view<TX> x, const float *w, float eps, float one, int64_t cols)
 {
-	int64_t r = warp_row(rows);
+	int64_t r = blockIdx.x;
+	lanes<N> a[CHUNKS];
 	double sum = 0;
 	float rs;
 
-	if (r < 0)
-		return;
-	FOR_ROW(i, cols, N) {
-		lanes<N> a = ldn<N>(x.row(r), i);
-		float part = 0;
-
-		for (int k = 0; k < N; k++)
-			part += a.v[k] * a.v[k];
-		sum += part;
-	}
-	rs = (float)(1 / sqrt(warp_sum(sum) / (double)cols + (double)eps));
-	if (threadIdx.x % WARP == 0)
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++)
+		if (CHUNK_AT(c, N) < cols)
+			a[c] = ldn<N>(x.row(r), CHUNK_AT(c, N));
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++)
+		for (int k = 0; k < N && CHUNK_AT(c, N) < cols; k++)
+			sum += (double)a[c].v[k] * a[c].v[k];
+	rs = (float)(1 / sqrt(block_sum<double, THREADS>(sum) / (double)cols + (double)eps));
+	if (threadIdx.x == 0)
 		rstd[r] = rs;
-	FOR_ROW(i, cols, N) {
-		lanes<N> a = ldn<N>(x.row(r), i), g = ldn<N>(w, i);
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++) {
+		int64_t i = CHUNK_AT(c, N);
+
+		if (i >= cols)
+			continue;
+		lanes<N> g = ldn<N>(w, i);
 
 		for (int k = 0; k < N; k++)
-			a.v[k] *= rs * (one + g.v[k]);
-		stn<N>(out.row(r), i, a);
+			a[c].v[k] *= rs * (one + g.v[k]);
+		stn<N>(out.row(r), i, a[c]);
 	}
+}
+
+/* The longest row that the kernels keep in registers. */
+static bool
+too_long(struct cuda_ctx *ctx, int64_t cols, bool aligned)
+{
+	if (cols <= 16 * THREADS * (aligned ? 4 : 1))
+		return false;
+	if (!ctx->failed)
+		snprintf(ctx->message, sizeof ctx->message, "a norm over %lld columns is not supported", (long long)cols);
+	ctx->failed = 1;
+	return true;
 }
 
 void
@@ -59,48 +82,62 @@ od_cuda_norm_fwd(struct od_backend *be, struct od_mat out, float *rstd, struct o
 	int plus_one)
 {
 	struct cuda_ctx *ctx = cuda_ctx(be);
+	bool aligned = by_four(out) && by_four(x);
 
-	if (x.rows == 0)
+	if (x.rows == 0 || too_long(ctx, x.cols, aligned))
 		return;
-	WITH_TYPE(out, TO, WITH_TYPE(x, TX, WITH_LANES(by_four(out) && by_four(x), N,
-		LAUNCH((norm_fwd_kernel<TO, TX, N>), row_blocks(x.rows), THREADS, 0, ctx->stream, view_of<TO>(out), rstd,
-			view_of<TX>(x), w, eps, plus_one ? 1.0f : 0.0f, x.rows, x.cols))));
+	WITH_TYPE(out, TO, WITH_TYPE(x, TX, WITH_LANES(aligned, N, WITH_CHUNKS(x.cols, N, CHUNKS,
+		LAUNCH((norm_fwd_kernel<TO, TX, N, CHUNKS>), dim3((unsigned)x.rows), THREADS, 0, ctx->stream, view_of<TO>(out),
+			rstd, view_of<TX>(x), w, eps, plus_one ? 1.0f : 0.0f, x.cols)))));
 	CUDA_LAUNCHED(ctx, "norm_fwd");
 }
 
-/* dx = rstd (dy g - xhat mean(dy g xhat)) */
-template <typename TD, typename TY, typename TX, int N>
+/* dx = rstd (dy g - xhat mean(dy g xhat)), added to dx where asked for; copy: the new dx in the products' type. */
+template <typename TD, typename TY, typename TX, typename TC, int N, int CHUNKS>
 static __global__ void
-norm_dx_kernel(view<TD> dx, view<TY> dy, view<TX> x, const float *w, const float *rstd, float one, bool accumulate,
-	int64_t rows, int64_t cols)
+norm_dx_kernel(view<TD> dx, view<TC> copy, view<TY> dy, view<TX> x, const float *w, const float *rstd, float one,
+	bool accumulate, int64_t cols)
 {
-	int64_t r = warp_row(rows);
+	int64_t r = blockIdx.x;
+	lanes<N> d[CHUNKS], a[CHUNKS];                 /* dy g, x */
+	float rs = rstd[r], mean;
 	double sum = 0;
-	float rs, mean;
 
-	if (r < 0)
-		return;
-	rs = rstd[r];
-	FOR_ROW(i, cols, N) {
-		lanes<N> d = ldn<N>(dy.row(r), i), a = ldn<N>(x.row(r), i), g = ldn<N>(w, i);
-		float part = 0;
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++)
+		if (CHUNK_AT(c, N) < cols) {
+			d[c] = ldn<N>(dy.row(r), CHUNK_AT(c, N));
+			a[c] = ldn<N>(x.row(r), CHUNK_AT(c, N));
+		}
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++) {
+		if (CHUNK_AT(c, N) >= cols)
+			continue;
+		lanes<N> g = ldn<N>(w, CHUNK_AT(c, N));
 
-		for (int k = 0; k < N; k++)
-			part += d.v[k] * (one + g.v[k]) * a.v[k];
-		sum += part;
+		for (int k = 0; k < N; k++) {
+			d[c].v[k] *= one + g.v[k];
+			sum += (double)d[c].v[k] * a[c].v[k];
+		}
 	}
-	mean = (float)(warp_sum(sum) * (double)rs / (double)cols);
-	FOR_ROW(i, cols, N) {
-		lanes<N> d = ldn<N>(dy.row(r), i), a = ldn<N>(x.row(r), i), g = ldn<N>(w, i), old;
+	mean = (float)(block_sum<double, THREADS>(sum) * (double)rs / (double)cols);
+#pragma unroll
+	for (int c = 0; c < CHUNKS; c++) {
+		int64_t i = CHUNK_AT(c, N);
+		lanes<N> old;
 
+		if (i >= cols)
+			continue;
 		for (int k = 0; k < N; k++)
-			d.v[k] = rs * (d.v[k] * (one + g.v[k]) - a.v[k] * rs * mean);
+			d[c].v[k] = rs * (d[c].v[k] - a[c].v[k] * rs * mean);
 		if (accumulate) {
 			old = ldn<N>(dx.row(r), i);
 			for (int k = 0; k < N; k++)
-				d.v[k] += old.v[k];
+				d[c].v[k] += old.v[k];
 		}
-		stn<N>(dx.row(r), i, d);
+		stn<N>(dx.row(r), i, d[c]);
+		if (copy.data)
+			stn<N>(copy.row(r), i, d[c]);
 	}
 }
 
@@ -122,7 +159,8 @@ token_sum_kernel(float *part, view<TY> dy, view<TX> x, const float *rstd, int64_
 
 	for (int k = 0; k < N; k++)
 		acc.v[k] = 0;
-	for (int64_t r = first + warp; r < end && j < cols; r += SLAB_WARPS) {
+#pragma unroll 4
+	for (int64_t r = first + warp; r < (j < cols ? end : first); r += SLAB_WARPS) {
 		lanes<N> d = ldn<N>(dy.row(r), j), a;
 		float rs = 1;
 
@@ -199,145 +237,23 @@ add_token_sums(struct cuda_ctx *ctx, float *out, struct od_mat dy, struct od_mat
 	add_slabs(ctx, out, part, slabs, dy.cols);
 }
 
-/* ---- norm, backward ---- */
+/* ---- norm, backward ---- the gain's gradient first: dx may take the place of dy */
 
-/* The common case in one pass over dy and x: fp32 stream, rows of at most CHUNKS * 128 columns. A warp a row, as in
- * norm_dx_kernel; a lane meets the same columns in every row and keeps their part of dw in registers. */
-enum { FUSED_SLABS = 264, LANE_COLUMNS = 4 };
-
-template <typename TY, int CHUNKS>
-static __global__ void
-norm_bwd_kernel(view<float> dx, float *part, view<TY> dy, view<float> x, const float *w, const float *rstd, float one,
-	bool accumulate, view<bf16> copy, int64_t rows, int64_t cols, int64_t slab)
-{
-	DYN_SHARED(float, sums);
-	const int N = LANE_COLUMNS;
-	int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
-	int64_t first = blockIdx.x * slab, end = first + slab < rows ? first + slab : rows;
-	lanes<N> acc[CHUNKS];
-
-#pragma unroll
-	for (int c = 0; c < CHUNKS; c++)
-		for (int k = 0; k < N; k++)
-			acc[c].v[k] = 0;
-	for (int64_t r = first + warp; r < end; r += SLAB_WARPS) {
-		double sum = 0;
-		float rs = rstd[r], mean;
-
-#pragma unroll
-		for (int c = 0; c < CHUNKS; c++) {
-			int64_t i = (c * WARP + lane) * N;
-			float dot = 0;
-
-			if (i >= cols)
-				continue;
-			lanes<N> d = ldn<N>(dy.row(r), i), a = ldn<N>(x.row(r), i), g = ldn<N>(w, i);
-
-			for (int k = 0; k < N; k++)
-				dot += d.v[k] * (one + g.v[k]) * a.v[k];
-			sum += dot;
-		}
-		mean = (float)(warp_sum(sum) * (double)rs / (double)cols);
-#pragma unroll
-		for (int c = 0; c < CHUNKS; c++) {
-			int64_t i = (c * WARP + lane) * N;
-
-			if (i >= cols)
-				continue;
-			lanes<N> d = ldn<N>(dy.row(r), i), a = ldn<N>(x.row(r), i), g = ldn<N>(w, i), old;
-
-			for (int k = 0; k < N; k++) {
-				acc[c].v[k] += d.v[k] * a.v[k] * rs;
-				d.v[k] = rs * (d.v[k] * (one + g.v[k]) - a.v[k] * rs * mean);
-			}
-			if (accumulate) {
-				old = ldn<N>(dx.row(r), i);
-				for (int k = 0; k < N; k++)
-					d.v[k] += old.v[k];
-			}
-			stn<N>(dx.row(r), i, d);
-			if (copy.data)
-				stn<N>(copy.row(r), i, d);
-		}
-	}
-	for (int i = 0; i < SLAB_WARPS; i++) {             /* warp by warp, so that the order is fixed */
-		__syncthreads();
-		if (warp != i)
-			continue;
-#pragma unroll
-		for (int c = 0; c < CHUNKS; c++)
-			for (int k = 0; k < N; k++) {
-				int64_t j = (c * WARP + lane) * N + k;
-
-				if (j < cols)
-					sums[j] = (i ? sums[j] : 0) + acc[c].v[k];
-			}
-	}
-	__syncthreads();
-	for (int64_t j = threadIdx.x; j < cols; j += SLAB_WARPS * WARP)
-		part[blockIdx.x * cols + j] = sums[j];
-}
-
-/* The number of chunks that rows of this length take, as a compile-time constant. */
-#define WITH_CHUNKS(cols, CHUNKS, ...)                                                                                      \
-	do {                                                                                                                \
-		if ((cols) <= 1024) {                                                                                       \
-			enum { CHUNKS = 8 };                                                                                \
-			__VA_ARGS__;                                                                                        \
-		} else if ((cols) <= 2048) {                                                                                \
-			enum { CHUNKS = 16 };                                                                               \
-			__VA_ARGS__;                                                                                        \
-		} else {                                                                                                    \
-			enum { CHUNKS = 32 };                                                                               \
-			__VA_ARGS__;                                                                                        \
-		}                                                                                                           \
-	} while (0)
-
-static bool
-can_fuse(struct od_mat dx, struct od_mat dy, struct od_mat x, struct od_mat copy)
-{
-	return dx.type == OD_F32 && x.type == OD_F32 && (!copy.data || copy.type == OD_BF16) && x.cols <= 4096 && by_four(dx) &&
-		by_four(dy) && by_four(x) && by_four(copy);
-}
-
-static void
-norm_bwd_fused(struct cuda_ctx *ctx, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
-	const float *rstd, float one, bool accumulate, struct od_mat copy)
-{
-	int64_t slab = ceil_div(x.rows, FUSED_SLABS), slabs = ceil_div(x.rows, slab);
-	float *part = slab_scratch(ctx, slabs, x.cols);
-
-	if (!part)
-		return;
-	WITH_TYPE(dy, TY, WITH_CHUNKS(x.cols, CHUNKS,
-		LAUNCH((norm_bwd_kernel<TY, CHUNKS>), dim3((unsigned)slabs), SLAB_WARPS * WARP, (size_t)x.cols * sizeof(float),
-			ctx->stream, view_of<float>(dx), part, view_of<TY>(dy), view_of<float>(x), w, rstd, one, accumulate,
-			view_of<bf16>(copy), x.rows, x.cols, slab)));
-	CUDA_LAUNCHED(ctx, "norm_bwd");
-	add_slabs(ctx, dw, part, slabs, x.cols);
-}
-
-/* The gain's gradient first: dx may take the place of dy. */
 void
 od_cuda_norm_bwd(struct od_backend *be, struct od_mat dx, float *dw, struct od_mat dy, struct od_mat x, const float *w,
 	const float *rstd, int plus_one, int accumulate, struct od_mat copy)
 {
 	struct cuda_ctx *ctx = cuda_ctx(be);
-	float one = plus_one ? 1.0f : 0.0f;
+	bool aligned = by_four(dx) && by_four(dy) && by_four(x) && by_four(copy);
 
-	if (x.rows == 0)
+	if (x.rows == 0 || too_long(ctx, x.cols, aligned))
 		return;
-	if (can_fuse(dx, dy, x, copy)) {
-		norm_bwd_fused(ctx, dx, dw, dy, x, w, rstd, one, accumulate != 0, copy);
-		return;
-	}
 	add_token_sums(ctx, dw, dy, x, rstd);
-	WITH_TYPE(dx, TD, WITH_TYPE(dy, TY, WITH_TYPE(x, TX, WITH_LANES(by_four(dx) && by_four(dy) && by_four(x), N,
-		LAUNCH((norm_dx_kernel<TD, TY, TX, N>), row_blocks(x.rows), THREADS, 0, ctx->stream, view_of<TD>(dx),
-			view_of<TY>(dy), view_of<TX>(x), w, rstd, one, accumulate != 0, x.rows, x.cols)))));
+	WITH_TYPE(dx, TD, WITH_TYPE(dy, TY, WITH_TYPE(x, TX, WITH_TYPE(copy, TC, WITH_LANES(aligned, N, WITH_CHUNKS(x.cols, N, CHUNKS,
+		LAUNCH((norm_dx_kernel<TD, TY, TX, TC, N, CHUNKS>), dim3((unsigned)x.rows), THREADS, 0, ctx->stream,
+			view_of<TD>(dx), view_of<TC>(copy), view_of<TY>(dy), view_of<TX>(x), w, rstd, plus_one ? 1.0f : 0.0f,
+			accumulate != 0, x.cols)))))));
 	CUDA_LAUNCHED(ctx, "norm_bwd");
-	if (copy.data)
-		od_cuda_cast(be, copy, dx);
 }
 
 void

@@ -211,8 +211,8 @@ struct norm {
 static struct norm
 norm_new(int64_t n, int64_t d)
 {
-	return (struct norm){ tmat_new(n, d, 1, 2), tmat_new(n, d, 0, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 3, 0), tmat_new(1, n, 0, 0),
-		tmat_new(n, d, 2, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 1, 0) };
+	return (struct norm){ tmat_new(n, d, 4, 2), tmat_new(n, d, 0, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 12, 0), tmat_new(1, n, 0, 0),
+		tmat_new(n, d, 8, 1), tmat_new(1, d, 0, 1), tmat_new(n, d, 4, 0) };
 }
 
 static struct norm
