@@ -54,7 +54,7 @@ RACE_TESTS := $(patsubst $(BUILD)/tests/emu/%,$(BUILD)/tests/race/%,$(EMU_TESTS)
 CUDA_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/cuda/%,$(CUDA_TEST_SRC) tests/ops/bench_cuda.c)
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out %_cuda.c,$(sort $(wildcard tests/ops/bench_*.c))))
-SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*'))
+SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*' ! -path 'tests/mutations/*'))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 # A tool od-x may be split over tools/od-x.c and tools/x/*.c.
@@ -178,20 +178,26 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcli.a $(BUILD)/libomnidpo.a
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/tests/fuzz/driver.o) $(BUILD)/libomnidpo.a
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 
-tests: $(TESTS) $(FUZZERS) ;@:
+# (Fuzzing and the race checker want instrumentation of their own.)
+DEVICE_TESTS := $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(if $(CU_OBJ),$(CUDA_TESTS))
+tests: $(TESTS) $(FUZZERS) $(DEVICE_TESTS) ;@:
 fuzzers: $(FUZZERS)
 
 # ---- checking --------------------------------------------------------------------------------------------------------
-RUN = BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
+RUN = $(if $(SANITIZE),OD_TEST_QUICK=1) BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
 
 check: deps
 	@$(MAKE) --no-print-directory all tests
-	@$(RUN) $(TESTS) $(FUZZERS) $(SCRIPTS)
+	@$(RUN) $(TESTS) $(FUZZERS) $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(SCRIPTS)
 
 # The large reference cases; ORACLE is a folder that holds them.
 check-oracle: all tests
 	@test -n "$(ORACLE)" && test -d "$(ORACLE)" || { echo "check-oracle: say where the cases are: ORACLE=DIR" >&2; exit 2; }
 	@ORACLE="$(abspath $(ORACLE))" SMOLLM2="$(abspath $(wildcard .cache/smollm2))" $(RUN) -t 1200 $(sort $(wildcard tests/oracle/*.t tests/oracle/*.py))
+
+# Mistakes planted in the kernels, each of which the tests must notice: some minutes.
+check-mutations: all tests
+	@$(RUN) -t 3000 tests/mutations/cuda.t
 
 # What takes too long for every change: an hour or so.
 check-long: all tests
@@ -246,7 +252,7 @@ uninstall:
 		$(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN7:man/%=$(DESTDIR)$(MANDIR)/man7/%)
 
 # Debian and Ubuntu packages: what the build needs, then what the tests, demo and plots use besides.
-DEPS := gcc libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libssl-dev \
+DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libssl-dev \
         libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
 
 deps:
@@ -270,6 +276,7 @@ help:
 	@echo "make deps          install what the build and the tests need (Debian, Ubuntu); elsewhere name it"
 	@echo "make check         build and run every test; T=pattern picks, SANITIZE=address,undefined instruments"
 	@echo "make check-oracle  the large reference cases, ORACLE=DIR"
+	@echo "make check-mutations   plants mistakes in the CUDA kernels, each of which a test must notice"
 	@echo "make check-long    ten minutes of fuzzing for every format"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
@@ -279,6 +286,6 @@ help:
 	@echo "variables          CC CFLAGS SANITIZE CUDA=0 V=1, also from config.mk"
 
 FORCE:
-.PHONY: all tests fuzzers check check-oracle check-long fuzz lint-man bench bench-ops demo demo-smollm2 install uninstall deps clean help FORCE
+.PHONY: all tests fuzzers check check-oracle check-long check-mutations fuzz lint-man bench bench-ops demo demo-smollm2 install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -113,6 +113,8 @@ test_against_reference(void **state)
 				struct attention a, b;
 				struct packed t;
 
+				if (leave_out(i + j, N_TREES))
+					continue;
 				pack_tree(&t, j);
 				a = attention_new(&shapes[i], t.tree.n_tokens, (int64_t)(j % 2 * 3));
 				b = attention_clone(&a);
@@ -222,6 +224,8 @@ test_packing_invariance(void **state)
 			struct packed t, one;
 			int64_t from;
 
+			if (leave_out(i + 3, 4))
+				continue;
 			pack_tree(&t, 3);
 			a = attention_new(&shapes[i], t.tree.n_tokens, 1);
 			b = attention_clone(&a);
@@ -313,7 +317,7 @@ test_nan_comes_out(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference),
@@ -325,6 +329,7 @@ main(void)
 		cmocka_unit_test(test_nan_comes_out),
 	};
 
-	ops_begin();
+	(void)argc;
+	ops_begin(argv[0]);
 	return ops_end(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -209,7 +209,7 @@ test_row_invariance(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference),
@@ -217,6 +217,7 @@ main(void)
 		cmocka_unit_test(test_row_invariance),
 	};
 
-	ops_begin();
+	(void)argc;
+	ops_begin(argv[0]);
 	return ops_end(cmocka_run_group_tests(tests, NULL, NULL));
 }
