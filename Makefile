@@ -179,7 +179,8 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/
 	$(Q)$(CC) $(ALL_LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
 
 # (Fuzzing and the race checker want instrumentation of their own.)
-DEVICE_TESTS := $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(if $(CU_OBJ),$(CUDA_TESTS))
+EMU_TOOLS := $(patsubst %,$(BUILD)/emu/bin/%,od-ref od-train od-eval od-inspect)
+DEVICE_TESTS := $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(EMU_TOOLS)) $(if $(SANITIZE),,$(RACE_TESTS))) $(if $(CU_OBJ),$(CUDA_TESTS))
 tests: $(TESTS) $(FUZZERS) $(DEVICE_TESTS) ;@:
 fuzzers: $(FUZZERS)
 
@@ -226,6 +227,18 @@ MODEL ?= .cache/smollm2
 bench: all
 	@test -e $(MODEL)/config.json || { echo "bench: no model in $(MODEL); 'make demo' gets one" >&2; exit 2; }
 	@examples/bench/bench.py --bin "$(abspath $(BIN))" $(if $(PYTHON),--python $(PYTHON)) $(MODEL)
+
+# ---- on a GPU: examples/gpu/README.md ---------------------------------------------------------------------------------
+# Everything a bare GPU machine needs, as one file: build/gpu-bundle.tar.xz. CUDA_ARCH=90 makes it smaller and sooner.
+gpu-bundle:
+	@$(MAKE) --no-print-directory CUDA=1 all tests
+	@ORACLE="$(ORACLE)" examples/gpu/bundle.sh
+gpu-check:
+	@$(MAKE) --no-print-directory CUDA=1 all tests
+	@examples/gpu/check.sh --bin "$(abspath bin)" --tests "$(abspath build/cuda/tests/cuda)" $(if $(ORACLE),--data "$(abspath $(ORACLE)/oracle)")
+gpu-bench:
+	@$(MAKE) --no-print-directory CUDA=1 all
+	@examples/gpu/bench.py --bin "$(abspath bin)" $(if $(PYTHON),--python $(PYTHON))
 
 # ---- trying ----------------------------------------------------------------------------------------------------------
 # The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE SCORE=OPTIONS EVAL=FILE LIMIT= ... (examples/smollm2/run).
@@ -281,11 +294,12 @@ help:
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
 	@echo "make bench         speed of od-ref and od-train on a model; make bench-ops that of each operation"
+	@echo "make CUDA=1        with the CUDA kernels too; gpu-check and gpu-bench on a GPU, gpu-bundle packs them for one"
 	@echo "make lint-man      check the manual pages"
 	@echo "make install       PREFIX=/usr/local DESTDIR=; make uninstall takes it back"
-	@echo "variables          CC CFLAGS SANITIZE CUDA=0 V=1, also from config.mk"
+	@echo "variables          CC CFLAGS SANITIZE CUDA=0 CUDA_ARCH="80 90 100" V=1, also from config.mk"
 
 FORCE:
-.PHONY: all tests fuzzers check check-oracle check-long check-mutations fuzz lint-man bench bench-ops demo demo-smollm2 install uninstall deps clean help FORCE
+.PHONY: all tests fuzzers check check-oracle check-long check-mutations fuzz lint-man bench bench-ops gpu-bundle gpu-check gpu-bench demo demo-smollm2 install uninstall deps clean help FORCE
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -122,6 +122,16 @@ od_adjacent(const struct od_params *p, int i, int n)
 	return true;
 }
 
+/* The same of n vectors that are all there. */
+static inline bool
+od_stacked(const struct od_params *p, const int *i, int n)
+{
+	for (int k = 0; k < n; k++)
+		if (i[k] < 0 || i[k] != i[0] + k)
+			return false;
+	return od_adjacent(p, i[0], n);
+}
+
 struct od_tree od_batch_tree(const struct od_engine *e, const struct od_batch *b);
 struct od_attn_params od_layer_attention(const struct od_model_config *c, int layer);
 

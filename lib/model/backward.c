@@ -22,8 +22,9 @@ linear_backward(const struct od_engine *e, struct od_mat dx, struct od_mat dy, s
 		at += w.rows;
 	}
 	at = 0;
-	for (int i = 0; i < n; i++) {
-		int64_t cols = p->table[first + i].rows;
+	step = od_stacked(p, bias, n) ? n : 1;
+	for (int i = 0; i < n; i += step) {
+		int64_t cols = od_stacked_rows(p, first + i, step);
 
 		if (bias[i] >= 0)
 			be->bias_bwd(be, od_vector_grad(e, bias[i]), od_mat_cols(dy, at, cols));
@@ -108,16 +109,14 @@ attention_backward(const struct od_engine *e, const struct od_batch *b, int laye
 	struct od_mat x = od_mat_f32(l->x_in, T, c->hidden_size), out = od_act(e, l->attn, T, nq);
 	struct od_mat dout = od_act(e, e->a.dattn, T, nq), dh = od_act(e, e->a.dtmp, T, c->hidden_size);
 	struct od_mat qkv = od_act(e, l->qkv, T, nq + 2 * nkv), dqkv = od_act(e, e->a.dqkv, T, nq + 2 * nkv);
-	struct od_mat dq = od_mat_cols(dqkv, 0, nq), dk = od_mat_cols(dqkv, nq, nkv);
 	struct od_tree tree = od_batch_tree(e, b);
 	struct od_attn_params attn = od_layer_attention(c, layer);
 	int bias[3] = { p->q_bias, p->k_bias, p->v_bias };
 
 	linear_backward(e, dout, into_branch(e, dx, l->o, l->rstd_o, p->post_attn_norm), out, p->o, 1, &p->o_bias);
-	be->attn_bwd(be, dq, dk, od_mat_cols(dqkv, nq + nkv, nkv), dout, od_mat_cols(qkv, 0, nq), od_mat_cols(qkv, nq, nkv),
-		od_mat_cols(qkv, nq + nkv, nkv), out, l->lse, &tree, &attn);
-	be->rope(be, dq, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 1);
-	be->rope(be, dk, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 1);
+	be->attn_bwd(be, od_mat_cols(dqkv, 0, nq), od_mat_cols(dqkv, nq, nkv), od_mat_cols(dqkv, nq + nkv, nkv), dout,
+		od_mat_cols(qkv, 0, nq), od_mat_cols(qkv, nq, nkv), od_mat_cols(qkv, nq + nkv, nkv), out, l->lse, &tree, &attn);
+	be->rope(be, od_mat_cols(dqkv, 0, nq + nkv), e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 1);
 	linear_backward(e, dh, dqkv, norm_again(e, x, l->rstd_in, p->input_norm), p->q, 3, bias);
 	join_residual(e, dx, dh, x, l->rstd_in, p->input_norm);
 }

@@ -38,8 +38,9 @@ linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first,
 		at += w.rows;
 	}
 	at = 0;
-	for (int i = 0; i < n; i++) {
-		int64_t cols = p->table[first + i].rows;
+	step = od_stacked(p, bias, n) ? n : 1;
+	for (int i = 0; i < n; i += step) {
+		int64_t cols = od_stacked_rows(p, first + i, step);
 
 		if (bias[i] >= 0)
 			be->bias_fwd(be, od_mat_cols(out, at, cols), od_vector(e->m, bias[i]));
@@ -92,15 +93,15 @@ attention(const struct od_engine *e, const struct od_batch *b, int layer)
 	struct od_backend *be = e->m->be;
 	int64_t T = b->n_tokens, nq = (int64_t)c->n_heads * c->head_dim, nkv = (int64_t)c->n_kv_heads * c->head_dim;
 	struct od_mat x = od_mat_f32(l->x_in, T, c->hidden_size), out = od_act(e, l->attn, T, nq);
-	struct od_mat qkv = od_act(e, l->qkv, T, nq + 2 * nkv), q = od_mat_cols(qkv, 0, nq), k = od_mat_cols(qkv, nq, nkv);
+	struct od_mat qkv = od_act(e, l->qkv, T, nq + 2 * nkv);
 	struct od_tree tree = od_batch_tree(e, b);
 	struct od_attn_params attn = od_layer_attention(c, layer);
 	int bias[3] = { p->q_bias, p->k_bias, p->v_bias };
 
 	linear(e, qkv, norm_into_scratch(e, l->rstd_in, x, p->input_norm), p->q, 3, bias);
-	be->rope(be, q, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
-	be->rope(be, k, e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
-	be->attn_fwd(be, out, l->lse, q, k, od_mat_cols(qkv, nq + nkv, nkv), &tree, &attn);
+	be->rope(be, od_mat_cols(qkv, 0, nq + nkv), e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
+	be->attn_fwd(be, out, l->lse, od_mat_cols(qkv, 0, nq), od_mat_cols(qkv, nq, nkv), od_mat_cols(qkv, nq + nkv, nkv), &tree,
+		&attn);
 	add_branch(e, l->x_mid, x, out, p->o, p->o_bias, p->post_attn_norm, l->o, l->rstd_o);
 }
 
