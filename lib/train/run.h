@@ -7,6 +7,9 @@
  *   step-N/                   checkpoints (checkpoint.h)
  * OUT appears, complete, when the run has finished; run.json, the logs and the checkpoints that were asked for stay.
  *
+ * Of several ranks (ranks.h), all make the calls below, which are collective, and rank 0 does what is done to files: the
+ * others open no log and need no run directory but for its spool. What depends on the clock rank 0 decides.
+ *
  * A resumed run is the run that was not interrupted, byte for byte: it starts from the newest checkpoint (or from the
  * beginning when there is none) and cuts the logs back to where they were then.
  */

@@ -93,6 +93,10 @@ int od_cli_end(const struct od_error *err, int64_t skipped);
 void od_note(const char *fmt, ...) OD_PRINTF(1, 2);
 void od_warn(const char *fmt, ...) OD_PRINTF(1, 2);
 
+/* A process that works for another of the same command says nothing itself: no messages, no progress, its standard output
+ * leads nowhere. off: it speaks again. */
+void od_cli_mute(bool on);
+
 /* Warns when a reader left malformed records out, naming the first; returns how many, for od_cli_end. */
 int64_t od_cli_skipped(const struct od_jsonl *r);
 

@@ -120,6 +120,8 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 		"settings", settings_json(t->o), "schedule", "updates", (json_int_t)t->trainer.schedule.total,
 		"warmup", (json_int_t)t->trainer.schedule.warmup, "micro_tokens", (json_int_t)t->o->set.micro_tokens, "machine", "threads", (json_int_t)omp_get_max_threads(),
 		"numerics", t->be->numerics);
+	if (json && t->ranks->n > 1)
+		json_object_set_new(json_object_get(json, "machine"), "ranks", json_integer(t->ranks->n));
 	if (json && t->held_out)
 		json_object_set_new(json, "held_out", data_json(&t->eval_spool, strings_json(&t->o->eval, 1), eval_hash));
 	if (json && t->o->recipe)
@@ -182,7 +184,7 @@ same_spool(const struct train *t, const char *name, const char *section, struct 
 	return st;
 }
 
-/* The bytes of a result are a promise for one machine and number of threads only. */
+/* The bytes of a result are a promise for one machine, number of threads and number of ranks only. */
 void
 train_compare_machine(const struct train *t)
 {
@@ -190,6 +192,11 @@ train_compare_machine(const struct train *t)
 	const char *numerics = json_string_value(json_object_get(was, "numerics"));
 	long long threads = json_integer_value(json_object_get(was, "threads"));
 
+	long long ranks = json_object_get(was, "ranks") ? json_integer_value(json_object_get(was, "ranks")) : 1;
+
+	if (ranks != t->ranks->n)
+		od_warn("the run had %lld rank%s, now it has %d: results may differ in the last digits", ranks,
+			ranks == 1 ? "" : "s", t->ranks->n);
 	if (threads != omp_get_max_threads())
 		od_warn("the run had %lld threads, now it has %d: results may differ in the last digits", threads,
 			omp_get_max_threads());
