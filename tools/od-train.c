@@ -603,7 +603,9 @@ run(struct train *t, struct od_error *err)
 	say_recipe(t);
 	if (t->ranks->n > 1)
 		od_note("%d ranks (%s), %d on this machine", t->ranks->n, t->ranks->how, t->ranks->local_n);
-	st = look_at_model(t, err);
+	st = train_same_options(t, err);
+	if (st == OD_OK)
+		st = look_at_model(t, err);
 	if (st == OD_OK)
 		st = claim_together(t, &done, err);
 	if (st == OD_OK && done) {
@@ -649,14 +651,22 @@ close_all(struct train *t)
 	free(t->device);
 }
 
-/* The last thing ranks do together. One that has lost the others speaks for itself: rank 0 may not know. */
+/* The last thing ranks do together. A launcher kills all processes when the first of them fails, so rank 0 speaks before any
+ * leaves. One that has lost the others speaks for itself: rank 0 may not know. */
 static void
-leave(struct od_ranks *r, const struct od_error *err)
+leave(struct od_ranks *r, struct od_error *err)
 {
+	bool told = true;
+
+	if (r->n == 1)
+		return;
 	if (r->lost) {
 		od_cli_mute(false);
-		od_warn("rank %d: %s", r->rank, err->msg);
+		od_error_prefix(err, "rank %d: ", r->rank);
 	}
+	od_cli_report(err);
+	if (!r->lost && od_ranks_decide(r, &told, NULL) != OD_OK)
+		od_warn("the ranks lost each other at the end");
 	r->close(r, err->status == OD_OK ? 0 : 1);
 }
 
@@ -675,7 +685,7 @@ main(int argc, char **argv)
 	t.argv = kept ? kept : argv;
 	t.ranks = od_ranks_alone();
 	train_find_launcher(&launcher);
-	od_cli_mute(launcher.rank != 0);             /* one message about a bad option, not one from each */
+	train_follow(&launcher);
 	st = train_options_parse(&o, argc, argv, &t.files, &t.n_files, &err);
 	if (st == OD_OK && o.plan)
 		st = train_plan_shape(&o, &err);

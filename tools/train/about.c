@@ -42,6 +42,34 @@ settings_json(const struct train_options *o)
 	return json;
 }
 
+/* Ranks go through the run in lockstep: what decides what comes next must be the same for all of them. Devices and threads
+ * may differ. */
+enum od_status
+train_same_options(const struct train *t, struct od_error *err)
+{
+	const struct train_options *o = t->o;
+	json_t *json = settings_json(o);
+	char *mine = NULL, *theirs = NULL;
+	enum od_status st = json && json_object_set_new(json, "work", json_pack("[b,b,b,b,b,s?,I,I]", o->resume, o->run.force,
+		o->dry_run, o->dump_grad != NULL, o->eval != NULL, o->run.out, (json_int_t)o->run.save_every,
+		(json_int_t)o->run.keep)) == 0 ? OD_OK : od_fail_nomem(err, "the settings", 0);
+
+	if (st == OD_OK && (!(mine = json_dumps(json, JSON_SORT_KEYS)) || !(theirs = strdup(mine))))
+		st = od_fail_nomem(err, "the settings", 0);
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK)
+		st = od_ranks_string(t->ranks, &theirs, err);
+	if (st == OD_OK) {
+		if (strcmp(mine, theirs) != 0)
+			st = od_fail(err, OD_EUSAGE, "its options are not those of rank 0");
+		st = od_ranks_agree(t->ranks, st, err);
+	}
+	json_decref(json);
+	free(mine);
+	free(theirs);
+	return st;
+}
+
 static enum od_status
 hash_spool(const struct train *t, const char *name, char hex[OD_HASH_HEX], struct od_error *err)
 {

@@ -32,6 +32,28 @@ train_find_launcher(struct train_launcher *l)
 	}
 }
 
+/* Before MPI is there, the ranks cannot wait for each other, and a launcher kills all processes when the first of them fails:
+ * the silent ones leave room for the one that says why. */
+static bool follows;
+
+static void
+let_first_speak(int status, void *unused)
+{
+	(void)unused;
+	if (follows && status != 0)
+		sleep(2);
+}
+
+void
+train_follow(const struct train_launcher *l)
+{
+	if (l->rank == 0)
+		return;
+	follows = true;
+	od_cli_mute(true);
+	on_exit(let_first_speak, NULL);
+}
+
 #ifdef OD_MPI
 static enum od_status
 join(const struct train_launcher *l, struct od_ranks **ranks, struct od_error *err)
@@ -61,9 +83,11 @@ train_join(const struct train_launcher *l, bool wanted, struct od_ranks **ranks,
 	*ranks = od_ranks_alone();
 	if (wanted && l->n != 1)
 		st = join(l, ranks, err);
-	if (!wanted || st == OD_OK)
-		od_cli_mute((*ranks)->rank != 0);
-	return st;
+	if (st != OD_OK)
+		return st;
+	follows = false;
+	od_cli_mute((*ranks)->rank != 0);
+	return OD_OK;
 }
 
 /* Without a word from the user, ranks of one machine that nobody bound to processors share them. */

@@ -115,12 +115,16 @@ struct train_launcher {
 	const char *variable;
 };
 void train_find_launcher(struct train_launcher *l);
+/* All but rank 0 are silent from the start: a bad option is told once. */
+void train_follow(const struct train_launcher *l);
 /* The ranks of the job, or one process alone when there is no launcher or none is wanted. All but rank 0 fall silent. */
 OD_MUST_CHECK enum od_status train_join(const struct train_launcher *l, bool wanted, struct od_ranks **ranks,
 	struct od_error *err);
 int train_threads(const struct od_ranks *r, int64_t asked);              /* for the backend; 0: all it may use */
 
 /* ---- about.c --------------------------------------------------------------------------------------------------- */
+/* Collective. OD_EUSAGE when the ranks were not all asked for the same work. */
+OD_MUST_CHECK enum od_status train_same_options(const struct train *t, struct od_error *err);
 OD_MUST_CHECK enum od_status train_describe(struct train *t, json_t **about, struct od_error *err);
 OD_MUST_CHECK enum od_status train_write_about(const struct train *t, struct od_error *err);
 OD_MUST_CHECK enum od_status train_read_about(struct train *t, struct od_error *err);      /* for --resume */
