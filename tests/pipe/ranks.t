@@ -12,7 +12,7 @@ make_tiny "$T/w/model" --layers 3
 make_tiny "$T/w/other" --seed 2
 id_pairs 40 | "$BIN/od-ref" -q --threads 1 --model "$T/w/model" > "$T/w/pairs"
 id_pairs 10 2 | "$BIN/od-ref" -q --threads 1 --model "$T/w/model" > "$T/w/eval"
-BIN=$(cd "$BIN" && pwd) ROOT=$PWD
+BIN=$(cd "$BIN" && pwd) ROOT=$PWD BUILD=${BUILD:-$PWD/build/release} CC=${CC:-cc}
 cd "$T/w" || exit 1
 
 OD="$BIN/od-train -q --threads 1"
@@ -226,5 +226,22 @@ ok "each process runs for itself" cmp -s alone0/model.safetensors one/model.safe
 ok "both of them" cmp -s alone1/model.safetensors one/model.safetensors
 is "$(mpi -n 3 "$BIN/od-train" --help | grep -c '^Usage')" 1 "--help of three ranks appears once"
 is "$(for t in "$BIN"/od-*; do [ "$t" = "$BIN/od-train" ] || ldd "$t"; done | grep -c libmpi)" 0 "no other tool is linked with MPI"
+
+# ---- a build without MPI ----
 cd "$ROOT" || exit 1
+case $BUILD in
+*release)
+	$CC -std=c11 -D_GNU_SOURCE -Ilib -Itools -I. -Ikernels -c -o "$T/launch.o" tools/train/launch.c &&
+		$CC -fopenmp -o "$T/plain" "$BUILD/tools/od-train.o" $(ls "$BUILD"/tools/train/*.o | grep -v /launch.o) "$T/launch.o" \
+			"$BUILD/libcli.a" "$BUILD/libomnidpo.a" $(pkg-config --libs jansson libarchive libpcre2-8 libutf8proc libcrypto) -ldnnl -lm
+	cd "$T/w" || exit 1
+	run_tool mpi -n 2 "$T/plain" -q --threads 1 --model model --out plain $WORK pairs
+	failed 1 'started as one of several processes \(OMPI_COMM_WORLD_SIZE\), but this od-train was built without MPI' "without MPI"
+	ok "and no N copies run" test ! -e plain -a ! -e plain.run
+	run_tool mpi -n 1 "$T/plain" -q --threads 1 --model model --out plain $WORK pairs
+	exit_is 0 "without MPI, one process under a launcher"
+	ok "gives the same" cmp -s plain/model.safetensors one/model.safetensors
+	cd "$ROOT" || exit 1 ;;
+*) skip 6 "release builds only" ;;
+esac
 done_testing
