@@ -17,10 +17,6 @@ od_train_schedule(const struct od_train_settings *set, const struct od_order *or
 	return s;
 }
 
-/* Whether gradients travel while backward still runs. On processors the copying takes the same cores, see HACKING.md; a
- * device that copies beside its computing gains. */
-#define OVERLAP 1
-
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static enum od_status
@@ -89,6 +85,7 @@ od_trainer_open(struct od_trainer *t, struct od_model *m, struct od_order *order
 	t->schedule = od_train_schedule(set, &t->order);
 	t->model = m;
 	t->ranks = ranks;
+	t->overlap = ranks->n > 1 && !m->be->host_memory;
 	st = od_shard_open(&t->shard, &m->params, ranks->rank, ranks->n, err);
 	if (st == OD_OK)
 		st = alloc_vectors(t, err);
@@ -283,7 +280,7 @@ send_part(void *ctx, int64_t first, int64_t n)
 	struct od_trainer *t = ctx;
 
 	(void)n;
-	for (int i = 0; t->ranks->n > 1 && i < t->shard.n_parts; i++)
+	for (int i = 0; i < t->shard.n_parts; i++)
 		if (t->shard.part[i].first == first && od_exchange_reduce_part(t->exchange, t->grads, i, NULL) != OD_OK)
 			return;
 }
@@ -306,7 +303,7 @@ share_gradient(struct od_trainer *t, const struct share *s, struct od_error *err
 	clear_gradient(t);
 	for (int64_t at = 0, k; st == OD_OK && at < s->n_mine; at += k) {
 		k = od_order_micro(&t->order, s->mine + at, s->n_mine - at, t->set.micro_tokens);
-		if (OVERLAP && at + k == s->n_mine)
+		if (t->overlap && at + k == s->n_mine)
 			od_engine_watch(t->engine, send_part, t);
 		if (t->stop && *t->stop)
 			st = interrupted(t, err);
