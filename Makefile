@@ -119,7 +119,7 @@ $(BUILD)/race/%.o: %.cpp $(BUILD)/flags
 
 # MPI is od-train's alone: nothing else is linked with it.
 $(BUILD)/lib/train/ranks_mpi.o: CPPFLAGS += $(MPI_INCLUDES)
-$(BIN)/od-train: LDLIBS += $(MPI_LIBS)
+$(BIN)/od-train $(BUILD)/emu/bin/od-train: LDLIBS += $(MPI_LIBS)
 
 # Asked once: are the libraries there at all?
 HEADERS := jansson.h archive.h pcre2.h utf8proc.h openssl/evp.h dnnl.h
@@ -201,7 +201,7 @@ fuzzers: $(FUZZERS)
 RUN = $(if $(SANITIZE),OD_TEST_QUICK=1) BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
 
 check: deps
-	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory all tests $(if $(SANITIZE),,$(BUILD)/emu/bin/od-train)
 	@$(RUN) $(TESTS) $(FUZZERS) $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(SCRIPTS)
 
 # The large reference cases; ORACLE is a folder that holds them.

@@ -3,8 +3,13 @@
 #include "train/exchange.h"
 #include "train/shard.h"
 
-/* Rows and vocabulary entries of a tile of logits (kernels: the LM head). */
-#define TILE 1024
+/* What the LM head keeps (kernels/cpu/head.c, kernels/cuda/head.cu): on a processor a tile of logits; on a GPU a wider one, and
+ * a panel of their gradients in the type of products. */
+#define CPU_ROWS   1024
+#define CPU_TILE   1024
+#define GPU_ROWS   1024
+#define GPU_TILE   8192
+#define GPU_PANEL 16384
 
 static double
 smaller(int64_t a, int64_t b)
@@ -28,6 +33,16 @@ of_shard(const struct od_footprint_of *of, const struct od_shard *s, struct od_f
 	f->host_buffers = of->host_memory ? 0 : exchange;
 }
 
+static double
+head_bytes(const struct od_footprint_of *of)
+{
+	double size = (double)od_dtype_size(of->type);
+
+	if (of->host_memory)
+		return 4 * smaller(of->rows, CPU_ROWS) * smaller(of->config->vocab_size, CPU_TILE);
+	return GPU_TILE * (4 * smaller(of->rows, GPU_ROWS) + size * smaller(of->rows, GPU_PANEL));
+}
+
 enum od_status
 od_footprint(const struct od_footprint_of *of, struct od_footprint *f, struct od_error *err)
 {
@@ -40,7 +55,7 @@ od_footprint(const struct od_footprint_of *of, struct od_footprint *f, struct od
 	of_shard(of, &s, f);
 	od_shard_release(&s);
 	f->activations = (double)od_engine_bytes(of->config, of->type, true, of->tokens, of->rows);
-	f->head = 4 * smaller(of->rows, TILE) * smaller(of->config->vocab_size, TILE);
+	f->head = head_bytes(of);
 	f->total = f->weights + f->master + f->gradients + f->moments + f->activations + f->head + f->buffers;
 	return OD_OK;
 }

@@ -29,7 +29,7 @@ struct od_footprint_of {
 /* Bytes; of rank 0, whose share is the largest. */
 struct od_footprint {
 	double weights, master, gradients, moments, activations;
-	double head;                               /* tile of logits, the LM head's scratch */
+	double head;                               /* the LM head's tiles of logits and their gradients */
 	double buffers;                            /* of the exchange between ranks, on the device */
 	double total;                              /* of the above */
 	double host_buffers;                       /* of the exchange, in host memory, where that is another */

@@ -199,7 +199,7 @@ train_print_footprint(const struct od_footprint *f)
 	print_bytes("gradients", f->gradients);
 	print_bytes("moments", f->moments);
 	print_bytes("activations", f->activations);
-	print_bytes("tile of logits", f->head);
+	print_bytes("tiles of logits", f->head);
 	if (f->buffers > 0)
 		print_bytes("exchange", f->buffers);
 }
