@@ -147,8 +147,8 @@ room_for_shares(struct od_order *o, struct od_error *err)
 }
 
 enum od_status
-od_order_share(struct od_order *o, const int64_t *index, int64_t n, int rank, int n_ranks, const int64_t **mine, int64_t *n_mine,
-	struct od_error *err)
+od_order_share(struct od_order *o, const int64_t *index, int64_t n, int rank, int n_ranks, const int64_t **mine,
+	int64_t *n_mine, struct od_error *err)
 {
 	enum od_status st = room_for_shares(o, err);
 

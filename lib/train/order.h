@@ -37,8 +37,8 @@ OD_MUST_CHECK enum od_status od_order_open(struct od_order *o, const struct od_p
 /* The pairs of update t: points *index at *n numbers of pairs, valid until the next call. */
 void od_order_batch(struct od_order *o, int64_t t, const int64_t **index, int64_t *n);
 
-/* Deals n pairs of tokens[n] tokens out to n_ranks ranks: owner[i] is the rank of pair i. The largest pairs go first, each to the
- * rank with the fewest tokens so far, so that all finish at about the same time. A function of its arguments alone. */
+/* Deals n pairs of tokens[n] tokens out to n_ranks ranks: owner[i] is the rank of pair i. The largest pairs go first, each
+ * to the rank with the fewest tokens so far, so that all finish at about the same time. A function of its arguments alone. */
 OD_MUST_CHECK enum od_status od_deal_pairs(const int64_t *tokens, int64_t n, int n_ranks, int *owner, struct od_error *err);
 
 /* A rank's pairs of a batch, in the order of the batch: *mine[*n_mine], valid until the next call, as o->owner is. */

@@ -37,7 +37,8 @@ struct od_slice od_shard_slice(const struct od_shard *s, int part, int rank);
 OD_MUST_CHECK enum od_status od_shard_fetch(const struct od_shard *s, struct od_ranks *r, struct od_backend *be,
 	const float *dev, bool whole, int64_t first, int64_t n, float *host, struct od_error *err);
 
-/* Fills this rank's slices of a sharded device vector from tensors named prefix + NAME, a piece at a time. OD_EFORMAT when one is missing or has another shape. */
+/* Fills this rank's slices of a sharded device vector from tensors named prefix + NAME, a piece at a
+ * time. OD_EFORMAT when one is missing or has another shape. */
 OD_MUST_CHECK enum od_status od_shard_read(const struct od_shard *s, const struct od_params *p,
 	const struct od_safetensors *file, const char *prefix, struct od_backend *be, float *dev, struct od_error *err);
 

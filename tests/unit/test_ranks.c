@@ -137,7 +137,15 @@ struct task {
 	double number;
 };
 
-#define CHECK(t, what) do { if (!(what)) { (t)->failed++; fprintf(stderr, "# rank %d of %d: %s\n", (t)->r.rank, (t)->r.n, #what); } } while (0)
+static void
+check(struct task *t, bool holds, const char *what)
+{
+	t->failed += !holds;
+	if (!holds)
+		fprintf(stderr, "# rank %d of %d: %s\n", t->r.rank, t->r.n, what);
+}
+
+#define CHECK(t, what) check(t, what, #what)
 
 static void *
 thread_main(void *arg)

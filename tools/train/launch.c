@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "train/train.h"
 
-/* What launchers tell a process. Slurm's variables are there in its batch scripts too, but for the number of tasks of a step. */
+/* What launchers tell a process. Slurm's are there in its batch scripts too, but for the number of tasks of a step. */
 static const struct {
 	const char *size, *rank;
 } known[] = {
@@ -27,7 +27,8 @@ train_find_launcher(struct train_launcher *l)
 
 		if (!rank || !od_num_int(rank, &k) || (known[i].size && (!size || !od_num_int(size, &n) || n < 1)))
 			continue;
-		*l = (struct train_launcher){ .n = (int)n, .rank = (int)k, .variable = known[i].size ? known[i].size : known[i].rank };
+		*l = (struct train_launcher){ .n = (int)n, .rank = (int)k,
+			.variable = known[i].size ? known[i].size : known[i].rank };
 		return;
 	}
 }
