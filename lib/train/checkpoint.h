@@ -29,8 +29,8 @@ struct od_run_state {
 #define OD_RUN_STATE_INIT { 0, 0, 0, -1, -1, 0, 0 }
 
 /* Collective. Writes a model directory: the trainer's weights under 'dir', which exists, with the configuration and the
- * tokenizer files of the directory 'from'. config.json's dtype becomes float32, which is what the weights are (Gemma keeps its own: its
- * embedding factor depends on it). 'dir' is looked at by rank 0 alone. */
+ * tokenizer files of the directory 'from'. config.json's dtype becomes float32, which is what the weights are (Gemma keeps
+ * its own: its embedding factor depends on it). 'dir' is looked at by rank 0 alone. */
 OD_MUST_CHECK enum od_status od_checkpoint_write_model(const struct od_trainer *t, const char *from, const char *dir,
 	struct od_error *err);
 

@@ -51,7 +51,8 @@ product_type(const struct train_options *o)
 	return OD_F32;
 }
 
-#define MOST_RANKS 65536
+#define MOST_RANKS  65536
+#define MOST_TOKENS (1 << 24)             /* longer pairs are not asked about */
 
 static bool
 fits(struct od_footprint_of of, int ranks, int64_t tokens, double room)
@@ -106,11 +107,11 @@ print_room(const struct od_footprint_of *of, const struct od_footprint *f, int64
 {
 	struct question q = { *of, (double)room };
 	char text[OD_NUM_TEXT];
-	int64_t ranks = first_true(MOST_RANKS, enough_ranks, &q), tokens = first_true(1 << 24, too_many_tokens, &q) - 1;
+	int64_t ranks = first_true(MOST_RANKS, enough_ranks, &q), tokens = first_true(MOST_TOKENS, too_many_tokens, &q) - 1;
 
 	od_num_human_bytes(text, (double)room);
 	printf("fits into %-8s %s\n", text, f->total <= q.room ? "yes" : "no");
-	if (tokens > 0)
+	if (tokens > 0 && tokens < MOST_TOKENS)
 		printf("longest pair       %lld tokens with %d rank%s\n", (long long)tokens, of->ranks, of->ranks == 1 ? "" : "s");
 	if (ranks <= MOST_RANKS)
 		printf("smallest number    %lld rank%s\n", (long long)ranks, ranks == 1 ? "" : "s");
