@@ -61,7 +61,7 @@ struct od_trainer {
 	float *m, *v;                      /* [shard.own] device */
 	float *master;                     /* [shard.own] device; NULL: the model has the fp32 weights, all of them */
 	bool overlap;                      /* gradients leave while backward runs: on devices; on processors, where copying takes
-	                                    * the cores that compute, it cost time (HACKING.md). May be set before an update */
+	                                    * the cores that compute, no gain was seen (HACKING.md). May be set before an update */
 	int64_t step;                      /* updates made */
 	bool broken;                       /* an update failed when weights had changed: not a state to save */
 	const volatile sig_atomic_t *stop; /* a signal number once the user wants to stop, 0 before; may be NULL */
