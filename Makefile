@@ -1,5 +1,5 @@
 # omni-dpo: preference optimisation as Unix tools. `make help` lists the targets.
-# Settings may be put in config.mk (not tracked): CC, CFLAGS, PREFIX, CUDA, SANITIZE.
+# Settings may be put in config.mk (not tracked): CC, CFLAGS, PREFIX, CUDA, MPI, SANITIZE.
 -include config.mk
 
 VERSION  := 0.1.0
@@ -15,6 +15,15 @@ ORACLE   ?=
 SECONDS  ?= 60
 FUZZ     ?=
 
+# Ranks of od-train (mpirun -n N od-train): MPI=auto takes what pkg-config or mpicc finds, 1 insists, 0 leaves it out.
+MPI      ?= auto
+MPI_FLAGS := $(if $(filter 0,$(MPI)),,$(shell pkg-config --silence-errors --cflags --libs ompi-c || pkg-config --silence-errors --cflags --libs mpich || mpicc --showme 2>/dev/null | cut -d' ' -f2-))
+ifeq ($(MPI):$(strip $(MPI_FLAGS)),1:)
+$(error MPI=1: neither pkg-config (ompi-c, mpich) nor mpicc finds an MPI; on Debian: libopenmpi-dev openmpi-bin)
+endif
+MPI_LIBS := $(filter -L% -l% -Wl%,$(MPI_FLAGS))
+MPI_INCLUDES := $(filter-out $(MPI_LIBS),$(MPI_FLAGS))
+
 comma    := ,
 VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE)),$(if $(filter-out 0,$(CUDA)),cuda,release)))
 BUILD    := build/$(VARIANT)
@@ -23,6 +32,7 @@ BIN      := $(if $(filter release cuda,$(VARIANT)),bin,$(BUILD)/bin)
 PACKAGES := jansson libarchive libpcre2-8 libutf8proc libcrypto
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith
 CPPFLAGS += -Ilib -Itools -I. -Ikernels -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DOD_VERSION='"$(VERSION)"'
+CPPFLAGS += $(if $(MPI_FLAGS),-DOD_MPI)
 CFLAGS   ?= -O2 -g
 OPENMP   := $(if $(FUZZ),-Wno-unknown-pragmas,-fopenmp)
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. \
@@ -34,6 +44,11 @@ ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 CXX      ?= c++
 NVCC     ?= nvcc
 CUDA_ARCH ?= 80 90 100
+ifneq ($(filter-out 0,$(CUDA)),)
+ifeq ($(shell command -v $(NVCC)),)
+$(error CUDA=$(CUDA) needs the CUDA toolkit: no '$(NVCC)' on the PATH)
+endif
+endif
 CU_SRC   := $(sort $(wildcard kernels/cuda/*.cu))
 EMU_SRC  := $(filter-out %/race.cpp,$(sort $(wildcard kernels/cuda/emu/*.cpp)))
 CU_OBJ   := $(if $(filter-out 0,$(CUDA)),$(CU_SRC:%.cu=$(BUILD)/%.o))
@@ -41,7 +56,7 @@ EMU_OBJ  := $(CU_SRC:%.cu=$(BUILD)/emu/%.o) $(EMU_SRC:%.cpp=$(BUILD)/emu/%.o)
 RACE_OBJ := $(CU_SRC:%.cu=$(BUILD)/race/%.o) $(EMU_SRC:%.cpp=$(BUILD)/race/%.o) $(BUILD)/race/kernels/cuda/emu/race.o
 
 # (Fuzz targets read files; they are built without the kernels, whose OpenMP clang has no runtime for.)
-LIB_SRC  := $(sort $(wildcard lib/*/*.c $(if $(FUZZ),,kernels/*.c kernels/ref/*.c kernels/cpu/*.c)))
+LIB_SRC  := $(sort $(filter-out $(if $(MPI_FLAGS),,%_mpi.c),$(wildcard lib/*/*.c)) $(wildcard $(if $(FUZZ),,kernels/*.c kernels/ref/*.c kernels/cpu/*.c)))
 CLI_SRC  := $(sort $(wildcard tools/common/*.c))
 TOOLS    := $(sort $(patsubst tools/%.c,%,$(wildcard tools/od-*.c)))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c tests/ops/test_*.c))
@@ -106,6 +121,10 @@ $(BUILD)/race/%.o: %.cu $(BUILD)/flags
 $(BUILD)/race/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(EMU_FLAGS) -o $@ $<
+
+# MPI is od-train's alone: nothing else is linked with it.
+$(BUILD)/lib/train/ranks_mpi.o: CPPFLAGS += $(MPI_INCLUDES)
+$(BIN)/od-train $(BUILD)/emu/bin/od-train: LDLIBS += $(MPI_LIBS)
 
 # Asked once: are the libraries there at all?
 HEADERS := jansson.h archive.h pcre2.h utf8proc.h openssl/evp.h dnnl.h
@@ -188,7 +207,7 @@ fuzzers: $(FUZZERS)
 RUN = $(if $(SANITIZE),OD_TEST_QUICK=1) BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
 
 check: deps
-	@$(MAKE) --no-print-directory all tests
+	@$(MAKE) --no-print-directory all tests $(if $(SANITIZE),,$(BUILD)/emu/bin/od-train)
 	@$(RUN) $(TESTS) $(FUZZERS) $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(SCRIPTS)
 
 # The large reference cases; ORACLE is a folder that holds them.
@@ -266,7 +285,7 @@ uninstall:
 
 # Debian and Ubuntu packages: what the build needs, then what the tests, demo and plots use besides.
 DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libssl-dev \
-        libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
+        libopenmpi-dev openmpi-bin libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
 
 deps:
 	@if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then \
@@ -297,7 +316,7 @@ help:
 	@echo "make CUDA=1        with the CUDA kernels too; gpu-check and gpu-bench on a GPU, gpu-bundle packs them for one"
 	@echo "make lint-man      check the manual pages"
 	@echo "make install       PREFIX=/usr/local DESTDIR=; make uninstall takes it back"
-	@echo "variables          CC CFLAGS SANITIZE CUDA=0 CUDA_ARCH="80 90 100" V=1, also from config.mk"
+	@echo "variables          CC CFLAGS SANITIZE CUDA=0 CUDA_ARCH='80 90 100' MPI=auto V=1, also from config.mk"
 
 FORCE:
 .PHONY: all tests fuzzers check check-oracle check-long check-mutations fuzz lint-man bench bench-ops gpu-bundle gpu-check gpu-bench demo demo-smollm2 install uninstall deps clean help FORCE

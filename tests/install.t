@@ -15,7 +15,7 @@ MAKEFLAGS='' run_tool $make uninstall
 exit_is 0 "make uninstall"
 is "$(find "$T/root" -type f)" "" "nothing is left"
 
-MAKEFLAGS='' run_tool make -s CUDA=1
-exit_is 2 "CUDA=1 is refused"
-like "$err" 'not part of this version' "and says why"
+MAKEFLAGS='' run_tool make -s CUDA=1 NVCC=no-such-nvcc
+exit_is 2 "CUDA=1 without a compiler for it is refused"
+like "$err" "needs the CUDA toolkit: no 'no-such-nvcc' on the PATH" "and says why"
 done_testing

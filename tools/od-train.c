@@ -1,5 +1,8 @@
-/* od-train -- trains a model on preference pairs. The order of things: options, model header and tokenizer, input to
- * spool, plan and memory, weights, self-test, then the run (lib/train). */
+/* od-train -- trains a model on preference pairs. The order of things: options, the other ranks, model header and tokenizer,
+ * input to spool, plan and memory, weights, self-test, then the run (lib/train).
+ *
+ * Of several ranks each comes through here. What touches the input and the run directory only rank 0 does; after each such
+ * step od_ranks_agree tells the others, and they are given what they need to know of it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "io/atomic.h"
 #include "train/identity.h"
@@ -151,16 +155,69 @@ claim_run_dir(struct train *t, bool *done, struct od_error *err)
 	if (!t->out)
 		return od_fail_nomem(err, "a path", len);
 	o->run.out = t->out;
-	o->run.start = o->model;
 	*done = o->resume && od_path_exists(o->run.out);
 	if (od_path_exists(t->dir) && !*done)
 		return claim_existing(t, o->resume, err);
 	return *done ? OD_OK : make_run_dir(t, err);
 }
 
+/* Collective: rank 0 claims, the others hear where the run lives. */
+static enum od_status
+claim_together(struct train *t, bool *done, struct od_error *err)
+{
+	struct od_ranks *r = t->ranks;
+	bool flags[2] = { false, false };
+	enum od_status st = r->rank == 0 ? claim_run_dir(t, done, err) : OD_OK;
+
+	st = od_ranks_agree(r, st, err);
+	if (st == OD_OK)
+		st = od_ranks_string(r, &t->dir, err);
+	if (st == OD_OK)
+		st = od_ranks_string(r, &t->out, err);
+	if (r->rank == 0)
+		memcpy(flags, (bool[]){ *done, t->resumable }, sizeof flags);
+	if (st == OD_OK)
+		st = r->broadcast(r, 0, flags, sizeof flags, err);
+	*done = flags[0];
+	t->resumable = flags[1];
+	t->o->run.dir = t->dir;
+	t->o->run.out = t->out;
+	t->o->run.start = t->o->model;
+	return st;
+}
+
 /* ---- the model ------------------------------------------------------------------------------------------------- */
 
-/* Configuration and layout: enough for the plan, and for refusing a bad directory before the input is read. */
+/* Ranks of one machine that were told "cuda" take a GPU each. */
+static enum od_status
+open_device(struct train *t, struct od_error *err)
+{
+	struct od_device_options *d = &t->o->device;
+
+	if (t->ranks->local_n > 1 && strcmp(d->device, "cuda") == 0) {
+		if (asprintf(&t->device, "cuda:%d", t->ranks->local_rank) < 0) {
+			t->device = NULL;
+			return od_fail_nomem(err, "a device", 0);
+		}
+		d->device = t->device;
+	}
+	return od_device_open(&t->be, d, train_threads(t->ranks, t->o->common.threads), err);
+}
+
+/* Weights, gradients and moments are known before any data is. */
+static enum od_status
+check_room_for_model(struct train *t, struct od_error *err)
+{
+	struct od_footprint_of of = { &t->start.model.config, &t->start.model.params, t->be->type, t->be->host_memory,
+		t->ranks->n, 0, 0 };
+	struct od_footprint f;
+	enum od_status st = od_footprint(&of, &f, err);
+
+	return st == OD_OK ? train_check_memory(t, f.total, " (weights, gradients and moments alone)", err) : st;
+}
+
+/* Configuration and layout: enough for the plan, and for refusing a bad directory before the input is read. Texts are rank
+ * 0's business. */
 static enum od_status
 look_at_model(struct train *t, struct od_error *err)
 {
@@ -174,14 +231,13 @@ look_at_model(struct train *t, struct od_error *err)
 	if (st == OD_OK)
 		st = od_params_layout(&m->params, &m->config, od_safetensors_find(s, "lm_head.weight") != NULL, err);
 	od_safetensors_close(s);
-	if (st == OD_OK && has_file(dir, "tokenizer.json"))
+	if (st == OD_OK && t->ranks->rank == 0 && has_file(dir, "tokenizer.json"))
 		st = od_tokenizer_open(&t->start.tokenizer, dir, err);
 	if (st == OD_OK)
-		st = od_device_open(&t->be, &t->o->device, (int)t->o->common.threads, err);
+		st = open_device(t, err);
 	if (st == OD_OK && !t->o->dry_run)
-		st = train_check_memory(t, (double)(od_model_bytes(&m->params, t->be->type, false) + 12 * m->params.total),
-			" (weights, gradients and moments alone)", err);
-	return st;
+		st = check_room_for_model(t, err);
+	return od_ranks_agree(t->ranks, st, err);
 }
 
 /* ---- the self-test --------------------------------------------------------------------------------------------- */
@@ -209,12 +265,15 @@ static enum od_status
 self_test(struct train *t, struct od_error *err)
 {
 	struct od_identity id;
-	enum od_status st;
+	bool due = t->spool.has_ref && strcmp(t->spool.ref.model, t->model.hash) == 0 && t->trainer.step == 0;
+	enum od_status st = od_ranks_decide(t->ranks, &due, err);         /* only rank 0 has read the records */
 
-	if (!t->spool.has_ref || strcmp(t->spool.ref.model, t->model.hash) != 0 || t->trainer.step > 0)
-		return OD_OK;
+	if (st != OD_OK || !due)
+		return st;
 	st = od_identity_check(&t->trainer, &id, err);
-	return st == OD_OK && id.pairs > 0 ? judge_identity(t, &id, err) : st;
+	if (st != OD_OK || id.pairs == 0)
+		return st;
+	return od_ranks_agree(t->ranks, t->ranks->rank == 0 ? judge_identity(t, &id, err) : OD_OK, err);
 }
 
 /* ---- what the user sees ---------------------------------------------------------------------------------------- */
@@ -259,22 +318,29 @@ on_warn(void *ctx, const char *message)
 /* ---- gradient only --------------------------------------------------------------------------------------------- */
 
 static enum od_status
-write_gradient(const struct train *t, struct od_error *err)
+write_gradient(const struct train *t, const float *grads, struct od_error *err)
 {
 	struct od_atomic_file file = OD_ATOMIC_FILE_INIT;
-	const struct od_params *p = &t->model.params;
-	const float *grads;
-	float *owned;
-	enum od_status st = od_host_floats(t->be, t->trainer.grads, p->total, &owned, &grads, err);
+	enum od_status st = od_atomic_file_begin(&file, t->o->dump_grad, err);
 
 	if (st == OD_OK)
-		st = od_atomic_file_begin(&file, t->o->dump_grad, err);
-	if (st == OD_OK)
-		st = od_params_write(p, grads, OD_F32, file.out, err);
+		st = od_params_write(&t->model.params, grads, OD_F32, file.out, err);
 	if (st == OD_OK)
 		st = od_atomic_file_commit(&file, err);
 	od_atomic_file_release(&file);
-	free(owned);
+	return st;
+}
+
+static enum od_status
+print_metrics(const struct od_step_metrics *m, struct od_error *err)
+{
+	struct od_buf line = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	od_metrics_step(&line, m);
+	if (fwrite(line.data, 1, line.len, stdout) != line.len)
+		st = od_fail_sys(err, errno, "cannot write '<stdout>'");
+	od_buf_release(&line);
 	return st;
 }
 
@@ -282,21 +348,28 @@ write_gradient(const struct train *t, struct od_error *err)
 static enum od_status
 dump_gradient(struct train *t, struct od_error *err)
 {
-	struct od_buf line = OD_BUF_INIT;
-	struct od_backend *be = t->be;
+	int64_t total = t->model.params.total;
+	bool leads = t->ranks->rank == 0;
 	struct od_step_metrics m;
+	float *grads = NULL;
 	enum od_status st = od_trainer_gradient(&t->trainer, &m, NULL, err);
 
-	if (st == OD_OK) {
-		m.grad_norm = sqrt(be->sum_squares(be, t->trainer.grads, t->model.params.total));
-		m.clip_scale = 1;
-		od_metrics_step(&line, &m);
-		st = write_gradient(t, err);
-	}
-	if (st == OD_OK && fwrite(line.data, 1, line.len, stdout) != line.len)
-		st = od_fail_sys(err, errno, "cannot write '<stdout>'");
-	od_buf_release(&line);
-	return st;
+	if (st == OD_OK)
+		st = od_trainer_norm(&t->trainer, &m.grad_norm, err);
+	if (st != OD_OK)
+		return st;
+	m.clip_scale = 1;
+	if (leads)
+		st = od_alloc(&grads, (size_t)total, sizeof *grads, "the gradient", err);
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK)
+		st = od_trainer_fetch(&t->trainer, OD_GRADIENT, 0, total, grads, err);
+	if (st == OD_OK && leads)
+		st = write_gradient(t, grads, err);
+	if (st == OD_OK && leads)
+		st = print_metrics(&m, err);
+	free(grads);
+	return od_ranks_agree(t->ranks, st, err);
 }
 
 /* ---- the order of things --------------------------------------------------------------------------------------- */
@@ -333,21 +406,86 @@ same_start(const struct train *t, struct od_error *err)
 		t->dir, t->o->model);
 }
 
+/* Ranks may have read different copies of "the same" directory. */
+static enum od_status
+same_model(const struct train *t, struct od_error *err)
+{
+	char theirs[OD_HASH_HEX];
+	enum od_status st;
+
+	memcpy(theirs, t->model.hash, sizeof theirs);
+	st = t->ranks->broadcast(t->ranks, 0, theirs, sizeof theirs, err);
+	if (st == OD_OK && strcmp(theirs, t->model.hash) != 0)
+		st = od_fail(err, OD_EMISMATCH, "the model in '%s' is another one here than on rank 0", t->o->model);
+	return od_ranks_agree(t->ranks, st, err);
+}
+
 static enum od_status
 open_trainer(struct train *t, struct od_order *order, const char *checkpoint, struct od_error *err)
 {
-	enum od_status st = od_model_open(&t->model, checkpoint ? checkpoint : t->o->model, t->be, false, err);
+	const char *dir = checkpoint ? checkpoint : t->o->model;
+	bool frozen = od_trainer_shards_weights(t->be, t->ranks);
+	enum od_status st = od_ranks_agree(t->ranks, od_model_open(&t->model, dir, t->be, frozen, err), err);
 
-	if (st == OD_OK && t->resumable && !checkpoint)
+	if (st == OD_OK)
+		st = same_model(t, err);
+	if (st != OD_OK)
+		return st;
+	if (t->about && !checkpoint)
 		st = same_start(t, err);
 	if (st == OD_OK)
-		st = od_trainer_open(&t->trainer, &t->model, order, &t->o->set, train_eval_tokens(t), err);
+		st = od_trainer_open(&t->trainer, &t->model, order, &t->o->set, train_eval_tokens(t), t->ranks, err);
+	if (st == OD_OK)
+		st = od_trainer_load_master(&t->trainer, dir, err);
 	if (st == OD_OK && checkpoint)
 		st = od_checkpoint_load(&t->trainer, checkpoint, &t->state, err);
 	t->trainer.stop = &stop_signal;
-	if (st == OD_OK && t->resumable)
+	if (st == OD_OK && t->about)
 		train_compare_machine(t);
+	return od_ranks_agree(t->ranks, st, err);
+}
+
+/* Rank 0's part of the input, and the newest checkpoint where a run goes on. */
+static enum od_status
+read_input(struct train *t, char **checkpoint, struct od_error *err)
+{
+	enum od_status st = t->resumable ? train_read_about(t, err) : train_read_data(t, err);
+
+	return st == OD_OK && t->resumable ? find_checkpoint(t, checkpoint, err) : st;
+}
+
+/* Every rank reads the spool that rank 0 made. */
+static enum od_status
+open_data(struct train *t, struct od_error *err)
+{
+	int64_t least, most;
+	enum od_status st = train_open_data(t, err);
+
+	if (st != OD_OK && t->ranks->rank != 0)
+		od_error_prefix(err, "the run directory must be where all ranks can read it: ");
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK)
+		st = od_ranks_range(t->ranks, od_pairfile_count(t->pairs), &least, &most, err);
+	if (st == OD_OK && least != most)
+		st = od_fail(err, OD_EMISMATCH, "'%s' is not the same directory for all ranks: some see %lld pairs, others %lld",
+			t->dir, (long long)least, (long long)most);
 	return st;
+}
+
+/* Collective: from the input to what every rank knows of it. *checkpoint is malloc'd, NULL: none. */
+static enum od_status
+read_together(struct train *t, char **checkpoint, struct od_error *err)
+{
+	struct od_ranks *r = t->ranks;
+	enum od_status st = od_ranks_agree(r, r->rank == 0 ? read_input(t, checkpoint, err) : OD_OK, err);
+
+	if (st == OD_OK)
+		st = od_ranks_string(r, checkpoint, err);
+	if (st == OD_OK)
+		st = r->broadcast(r, 0, &t->state, sizeof t->state, err);
+	if (st == OD_OK)                             /* a resume takes it from the run */
+		st = r->broadcast(r, 0, &t->o->set.micro_tokens, sizeof t->o->set.micro_tokens, err);
+	return st == OD_OK ? open_data(t, err) : st;
 }
 
 /* Everything before the first update. *go: there is training to do. */
@@ -357,24 +495,24 @@ prepare(struct train *t, bool *go, struct od_error *err)
 	struct od_order order = { .epoch = -1 };
 	struct train_plan plan;
 	char *checkpoint = NULL;
-	enum od_status st = t->resumable ? train_read_about(t, err) : train_read_data(t, err);
+	enum od_status st = read_together(t, &checkpoint, err);
 
 	*go = false;
-	if (st == OD_OK && t->resumable)
-		st = find_checkpoint(t, &checkpoint, err);
 	if (st == OD_OK)
-		st = train_open_data(t, err);
+		st = od_ranks_agree(t->ranks, od_order_open(&order, t->pairs, t->o->set.batch, t->o->set.seed,
+			t->o->set.shuffle, err), err);
 	if (st == OD_OK)
-		st = od_order_open(&order, t->pairs, t->o->set.batch, t->o->set.seed, t->o->set.shuffle, err);
+		st = train_make_plan(t, &order, &plan, err);
 	if (st != OD_OK)
 		goto out;
-	train_make_plan(t, &order, &plan);
+	t->planned = plan.peak;
 	if (plan.micro.max_pos > t->start.model.config.max_position_embeddings)
 		od_warn("the longest sequence has %lld tokens, the model was made for %lld", (long long)plan.micro.max_pos,
 			(long long)t->start.model.config.max_position_embeddings);
 	if (t->o->dry_run)
 		train_print_plan(t, &plan);
-	st = train_check_memory(t, plan.peak, "; --micro-tokens makes the activations smaller", err);
+	st = od_ranks_agree(t->ranks, train_check_memory(t, plan.peak, "; --micro-tokens makes the activations smaller", err),
+		err);
 	if (st == OD_OK && !t->o->dry_run) {
 		st = open_trainer(t, &order, checkpoint, err);
 		*go = st == OD_OK;
@@ -383,6 +521,20 @@ out:
 	od_order_release(&order);
 	free(checkpoint);
 	return st;
+}
+
+/* How much memory the run took, of the rank that took most. */
+static void
+report_memory(const struct train *t)
+{
+	char peak[OD_NUM_TEXT], planned[OD_NUM_TEXT];
+	int64_t least, most;
+
+	if (od_ranks_range(t->ranks, (int64_t)train_peak_memory(), &least, &most, NULL) != OD_OK || most <= 0)
+		return;
+	od_num_human_bytes(peak, (double)most);
+	od_num_human_bytes(planned, t->planned);
+	od_note("peak memory of a process %s; planned %s%s", peak, planned, t->be->host_memory ? "" : " on the device");
 }
 
 static enum od_status
@@ -404,50 +556,74 @@ train(struct train *t, struct od_error *err)
 	if (st == OD_OK)
 		st = od_run_finish(r, t->about, err);
 	if (st == OD_OK)
+		report_memory(t);
+	if (st == OD_OK)
 		od_note("%lld updates; the model is in '%s'%s", (long long)t->trainer.step, t->o->run.out,
 			r->stopped_early ? " (stopped early: --patience)" : "");
-	if (st == OD_EINTERRUPT) {
-		err->sys = stop_signal;
+	if (st == OD_EINTERRUPT)
 		snprintf(err->msg, sizeof err->msg, "interrupted after update %lld; --resume goes on",
 			(long long)t->trainer.step);
-	}
 	od_run_close(r);
 	return st;
+}
+
+static void
+say_recipe(const struct train *t)
+{
+	struct od_buf text = OD_BUF_INIT;
+
+	if (!t->o->recipe)
+		return;
+	od_recipe_describe(t->o->recipe, &text);
+	od_note("%s", od_buf_ok(&text) ? text.data : t->o->recipe->name);
+	od_buf_release(&text);
+}
+
+/* Collective: run.json, which makes the run one that can be resumed. */
+static enum od_status
+describe_run(struct train *t, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	if (t->ranks->rank == 0) {
+		st = train_describe(t, &t->about, err);
+		if (st == OD_OK)
+			st = train_write_about(t, err);
+		t->resumable = st == OD_OK;
+	}
+	return od_ranks_agree(t->ranks, st, err);
 }
 
 static enum od_status
 run(struct train *t, struct od_error *err)
 {
-	bool done = false, go = false;
+	bool done = false, go = false, resumed;
 	enum od_status st;
 
-	if (t->o->recipe) {
-		struct od_buf text = OD_BUF_INIT;
-
-		od_recipe_describe(t->o->recipe, &text);
-		od_note("%s", od_buf_ok(&text) ? text.data : t->o->recipe->name);
-		od_buf_release(&text);
-	}
-	st = look_at_model(t, err);
+	say_recipe(t);
+	if (t->ranks->n > 1)
+		od_note("%d ranks (%s), %d on this machine", t->ranks->n, t->ranks->how, t->ranks->local_n);
+	st = train_same_options(t, err);
 	if (st == OD_OK)
-		st = claim_run_dir(t, &done, err);
+		st = look_at_model(t, err);
+	if (st == OD_OK)
+		st = claim_together(t, &done, err);
 	if (st == OD_OK && done) {
 		od_note("'%s' is there: the run has finished", t->o->run.out);
-		return od_path_exists(t->dir) ? od_run_sweep(&t->o->run, err) : OD_OK;
+		return od_ranks_agree(t->ranks, t->ranks->rank == 0 && od_path_exists(t->dir) ? od_run_sweep(&t->o->run, err)
+			: OD_OK, err);
 	}
+	resumed = t->resumable;
 	if (st == OD_OK)
 		st = prepare(t, &go, err);
 	if (st != OD_OK || !go)
 		return st;
 	if (t->o->dump_grad)
 		return dump_gradient(t, err);
-	if (!t->resumable) {
+	if (!resumed) {
 		st = self_test(t, err);
 		if (st == OD_OK)
-			st = train_describe(t, &t->about, err);
-		if (st == OD_OK)
-			st = train_write_about(t, err);
-		t->resumable = st == OD_OK;
+			st = describe_run(t, err);
 	}
 	return st == OD_OK ? train(t, err) : st;
 }
@@ -472,12 +648,33 @@ close_all(struct train *t)
 		close(t->lock);
 	free(t->out);
 	free(t->dir);
+	free(t->device);
+}
+
+/* The last thing ranks do together. A launcher kills all processes when the first of them fails, so rank 0 speaks before any
+ * leaves. One that has lost the others speaks for itself: rank 0 may not know. */
+static void
+leave(struct od_ranks *r, struct od_error *err)
+{
+	bool told = true;
+
+	if (r->n == 1)
+		return;
+	if (r->lost) {
+		od_cli_mute(false);
+		od_error_prefix(err, "rank %d: ", r->rank);
+	}
+	od_cli_report(err);
+	if (!r->lost && od_ranks_decide(r, &told, NULL) != OD_OK)
+		od_warn("the ranks lost each other at the end");
+	r->close(r, err->status == OD_OK ? 0 : 1);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct od_error err = OD_ERROR_INIT;
+	struct train_launcher launcher;
 	struct train_options o;
 	struct train t = { .o = &o, .argc = argc, .argv = argv, .lock = -1, .state = OD_RUN_STATE_INIT };
 	char **kept = calloc((size_t)argc + 1, sizeof *kept);      /* the parser reorders argv */
@@ -486,11 +683,19 @@ main(int argc, char **argv)
 	if (kept)
 		memcpy(kept, argv, (size_t)argc * sizeof *kept);
 	t.argv = kept ? kept : argv;
+	t.ranks = od_ranks_alone();
+	train_find_launcher(&launcher);
+	train_follow(&launcher);
 	st = train_options_parse(&o, argc, argv, &t.files, &t.n_files, &err);
-	if (st == OD_OK)
+	if (st == OD_OK && o.plan)
+		st = train_plan_shape(&o, &err);
+	else if (st == OD_OK)
+		st = train_join(&launcher, o.use_ranks, &t.ranks, &err);
+	if (st == OD_OK && !o.plan)
 		st = run(&t, &err);
 	err.status = st;
 	close_all(&t);
+	leave(t.ranks, &err);
 	free(kept);
 	return od_cli_end(&err, t.spool.skipped + t.eval_spool.skipped);
 }

@@ -56,6 +56,8 @@ struct od_engine {
 	struct od_arena_size size;
 	float *rope_cos, *rope_sin;                /* [rope_len, head_dim / 2] device */
 	int64_t rope_len;
+	od_gradients_final *final;                 /* NULL: nobody watches */
+	void *final_ctx;
 };
 
 /* ---- what forward and backward share ---- */

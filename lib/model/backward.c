@@ -141,6 +141,18 @@ rows_backward(const struct od_engine *e, const struct od_batch *b, struct od_mat
 	be->scatter_add(be, dx, dx_rows, e->a.row_token);
 }
 
+/* Tells who watches that the gradients of a part are complete. */
+static void
+part_is_final(const struct od_engine *e, int part)
+{
+	int64_t first, n;
+
+	if (!e->final)
+		return;
+	od_params_part(&e->m->params, part, &first, &n);
+	e->final(e->final_ctx, first, n);
+}
+
 void
 od_backward_layers(struct od_engine *e, const struct od_batch *b)
 {
@@ -151,9 +163,12 @@ od_backward_layers(struct od_engine *e, const struct od_batch *b)
 	rows_backward(e, b, dx);
 	if (e->a.dx_cast)
 		be->cast(be, od_act(e, e->a.dx_cast, dx.rows, dx.cols), dx);
+	part_is_final(e, m->config.n_layers + 1);
 	for (int i = m->config.n_layers - 1; i >= 0; i--) {
 		mlp_backward(e, b, i, dx);
 		attention_backward(e, b, i, dx);
+		part_is_final(e, i + 1);
 	}
 	be->embed_bwd(be, od_weight_grad(e, m->params.embed, 1), dx, e->a.ids, (float)m->config.embed_scale);
+	part_is_final(e, 0);
 }

@@ -39,6 +39,13 @@ od_engine_close(struct od_engine *e)
 	free(e);
 }
 
+void
+od_engine_watch(struct od_engine *e, od_gradients_final *fn, void *ctx)
+{
+	e->final = fn;
+	e->final_ctx = ctx;
+}
+
 int64_t
 od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int64_t max_tokens, int64_t max_rows)
 {

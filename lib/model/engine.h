@@ -71,6 +71,14 @@ OD_MUST_CHECK enum od_status od_engine_forward(struct od_engine *e, const struct
 OD_MUST_CHECK enum od_status od_engine_backward(struct od_engine *e, const struct od_batch *b, const float *coef,
 	struct od_error *err);
 
+/* Called from od_engine_backward when nothing more will be added to the gradients of floats [first, first + n) by this
+ * batch: part after part (params.h), the last first, each once. On a device the operations that made them may still be
+ * running; the backend's own operations, a download among them, come after. */
+typedef void od_gradients_final(void *ctx, int64_t first, int64_t n);
+
+/* Who is told from now on; fn NULL: nobody. */
+void od_engine_watch(struct od_engine *e, od_gradients_final *fn, void *ctx);
+
 /* Useful floating point operations of one forward pass over b (tree tokens, scored rows, visible keys); backward is
  * twice that. */
 double od_engine_flops(const struct od_model *m, const struct od_batch *b);

@@ -120,6 +120,7 @@ od_params_layout(struct od_params *p, const struct od_model_config *c, bool has_
 	p->layers = od_calloc((size_t)c->n_layers, sizeof *p->layers);
 	if (!p->layers)
 		return od_fail_nomem(err, "the parameter table", (unsigned long long)c->n_layers * sizeof *p->layers);
+	p->n_layers = c->n_layers;
 	p->embed = add(&l, c->vocab_size, c->hidden_size, "model.embed_tokens.weight");
 	for (int i = 0; i < c->n_layers; i++)
 		add_layer(&l, &p->layers[i], c, i);
@@ -132,6 +133,24 @@ od_params_layout(struct od_params *p, const struct od_model_config *c, bool has_
 		return od_fail_nomem(err, "the parameter table", 0);
 	}
 	return OD_OK;
+}
+
+/* Where part i begins; the end of the vector for the number behind the last. */
+static int64_t
+part_begins(const struct od_params *p, int i)
+{
+	if (i == 0)
+		return 0;
+	if (i > p->n_layers + 1)
+		return p->total;
+	return p->table[i > p->n_layers ? p->final_norm : p->layers[i - 1].input_norm].offset;
+}
+
+void
+od_params_part(const struct od_params *p, int i, int64_t *first, int64_t *n)
+{
+	*first = part_begins(p, i);
+	*n = part_begins(p, i + 1) - *first;
 }
 
 void
@@ -250,9 +269,15 @@ od_params_hash_file(const struct od_params *p, const struct od_safetensors *s, c
 	return st;
 }
 
+static void
+tensor_of(struct od_tensor_out *t, const struct od_param *e, enum od_dtype dtype, const float *data)
+{
+	*t = (struct od_tensor_out){ .name = e->name, .dtype = dtype, .n_dims = e->n_dims, .shape = { e->rows, e->cols },
+		.data = data, .from_f32 = 1 };
+}
+
 enum od_status
-od_params_write(const struct od_params *p, const float *flat, enum od_dtype dtype, struct od_out *out,
-	struct od_error *err)
+od_params_write_header(const struct od_params *p, enum od_dtype dtype, struct od_out *out, struct od_error *err)
 {
 	static const struct od_metadata meta = { "format", "pt" };      /* what transformers looks for */
 	struct od_tensor_out *t = od_calloc((size_t)p->n, sizeof *t);
@@ -260,13 +285,24 @@ od_params_write(const struct od_params *p, const float *flat, enum od_dtype dtyp
 
 	if (!t)
 		return od_fail_nomem(err, "a tensor table", (unsigned long long)p->n * sizeof *t);
-	for (int i = 0; i < p->n; i++) {
-		const struct od_param *e = &p->table[i];
-
-		t[i] = (struct od_tensor_out){ .name = e->name, .dtype = dtype, .n_dims = e->n_dims,
-			.shape = { e->rows, e->cols }, .data = flat + e->offset, .from_f32 = 1 };
-	}
-	st = od_safetensors_write(out, t, (size_t)p->n, &meta, 1, err);
+	for (int i = 0; i < p->n; i++)
+		tensor_of(&t[i], &p->table[i], dtype, NULL);
+	st = od_safetensors_write_header(out, t, (size_t)p->n, &meta, 1, err);
 	free(t);
+	return st;
+}
+
+enum od_status
+od_params_write(const struct od_params *p, const float *flat, enum od_dtype dtype, struct od_out *out,
+	struct od_error *err)
+{
+	enum od_status st = od_params_write_header(p, dtype, out, err);
+
+	for (int i = 0; st == OD_OK && i < p->n; i++) {
+		struct od_tensor_out t;
+
+		tensor_of(&t, &p->table[i], dtype, flat + p->table[i].offset);
+		st = od_safetensors_write_tensor(out, &t, err);
+	}
 	return st;
 }

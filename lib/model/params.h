@@ -38,7 +38,19 @@ struct od_params {
 	int64_t count;                             /* parameters, without padding */
 	int embed, final_norm, head;               /* head == embed when tied */
 	struct od_layer_params *layers;            /* [n_layers] */
+	int n_layers;
 };
+
+/* The flat vector is n_layers + 2 parts that follow each other: the embedding, each layer, the final norm with an untied
+ * head. Backward finishes them from the last to the first. */
+static inline int
+od_params_parts(const struct od_params *p)
+{
+	return p->n_layers + 2;
+}
+
+/* Floats [*first, *first + *n) are part i. */
+void od_params_part(const struct od_params *p, int i, int64_t *first, int64_t *n);
 
 /* Lays the parameters of a configuration out. has_head: the checkpoint brings lm_head.weight; a config that says untied
  * without one is taken as tied. */
@@ -63,5 +75,8 @@ OD_MUST_CHECK enum od_status od_params_hash_file(const struct od_params *p, cons
 /* Writes flat as an image with the table's names; dtype OD_F32, OD_BF16 or OD_F16. */
 OD_MUST_CHECK enum od_status od_params_write(const struct od_params *p, const float *flat, enum od_dtype dtype,
 	struct od_out *out, struct od_error *err);
+/* What stands before the values in such an image; the caller writes them, parameter after parameter. */
+OD_MUST_CHECK enum od_status od_params_write_header(const struct od_params *p, enum od_dtype dtype, struct od_out *out,
+	struct od_error *err);
 
 #endif

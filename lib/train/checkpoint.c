@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,6 @@ static const char *const carried[] = {
 	"tokenizer.model", NULL
 };
 
-/* ---- the model directory --------------------------------------------------------------------------------------- */
-
 /* Opens dir/name for writing. */
 static enum od_status
 create(const char *dir, const char *name, struct od_out **out, struct od_error *err)
@@ -37,22 +34,76 @@ create(const char *dir, const char *name, struct od_out **out, struct od_error *
 	return st;
 }
 
-static enum od_status
-write_weights(const struct od_model *m, const char *dir, struct od_error *err)
-{
-	struct od_out *out = NULL;
-	float *owned = NULL;
-	const float *w;
-	enum od_status st, closed;
+/* ---- values, from their owners ---------------------------------------------------------------------------------- */
 
-	st = od_host_floats(m->be, m->weights, m->params.total, &owned, &w, err);
-	if (st == OD_OK)
-		st = create(dir, "model.safetensors", &out, err);
-	if (st == OD_OK)
-		st = od_params_write(&m->params, w, OD_F32, out, err);
-	closed = od_out_close(out, st == OD_OK ? err : NULL);
-	free(owned);
-	return st == OD_OK ? closed : st;
+#define PIECE ((int64_t)1 << 20)           /* floats in memory at a time */
+
+static bool
+leads(const struct od_trainer *t)
+{
+	return t->ranks->rank == 0;
+}
+
+/* What a file of parameters holds: its header, and for each parameter the values of each kind. */
+struct contents {
+	enum od_status (*header)(const struct od_params *p, struct od_out *out, struct od_error *err);
+	enum od_vector_kind kind[2];
+	int n_kinds;
+};
+
+/* A rank 0 that cannot write any more (*written) still takes what the others send. */
+static enum od_status
+write_values(const struct od_trainer *t, enum od_vector_kind kind, const struct od_param *e, float *piece, struct od_out *out,
+	enum od_status *written, struct od_error *err)
+{
+	int64_t n = e->rows * e->cols;
+	enum od_status st = OD_OK;
+
+	for (int64_t at = 0, k; st == OD_OK && at < n; at += k) {
+		k = n - at < PIECE ? n - at : PIECE;
+		st = od_trainer_fetch(t, kind, e->offset + at, k, piece, *written == OD_OK ? err : NULL);
+		if (st == OD_OK && *written == OD_OK && leads(t))
+			*written = od_out_write(out, piece, (size_t)k * sizeof *piece, err);
+	}
+	return st;
+}
+
+/* Collective: dir/name on rank 0. */
+static enum od_status
+write_parameters(const struct od_trainer *t, const struct contents *c, const char *dir, const char *name, struct od_error *err)
+{
+	const struct od_params *p = &t->model->params;
+	struct od_out *out = NULL;
+	float *piece = NULL;
+	enum od_status st = OD_OK, written = OD_OK, closed;
+
+	if (leads(t)) {
+		st = od_alloc(&piece, (size_t)PIECE, sizeof *piece, "a piece of the parameters", err);
+		if (st == OD_OK)
+			st = create(dir, name, &out, err);
+		if (st == OD_OK)
+			st = c->header(p, out, err);
+	}
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK) {
+		for (int i = 0; st == OD_OK && i < p->n * c->n_kinds; i++)
+			st = write_values(t, c->kind[i % c->n_kinds], &p->table[i / c->n_kinds], piece, out, &written, err);
+		st = st == OD_OK ? written : st;
+		closed = od_out_close(out, st == OD_OK ? err : NULL);
+		st = od_ranks_agree(t->ranks, st == OD_OK ? closed : st, err);
+	} else {
+		(void)od_out_close(out, NULL);
+	}
+	free(piece);
+	return st;
+}
+
+/* ---- the model directory --------------------------------------------------------------------------------------- */
+
+static enum od_status
+weights_header(const struct od_params *p, struct od_out *out, struct od_error *err)
+{
+	return od_params_write_header(p, OD_F32, out, err);
 }
 
 static enum od_status
@@ -119,27 +170,28 @@ carry_file(const char *from, const char *dir, const char *name, struct od_error 
 }
 
 enum od_status
-od_checkpoint_write_model(const struct od_model *m, const char *from, const char *dir, struct od_error *err)
+od_checkpoint_write_model(const struct od_trainer *t, const char *from, const char *dir, struct od_error *err)
 {
-	enum od_status st = write_config(m, from, dir, err);
+	static const struct contents weights = { weights_header, { OD_WEIGHTS }, 1 };
+	enum od_status st = OD_OK;
 
-	for (size_t i = 0; st == OD_OK && carried[i]; i++)
-		st = carry_file(from, dir, carried[i], err);
-	return st == OD_OK ? write_weights(m, dir, err) : st;
+	if (leads(t)) {
+		st = write_config(t->model, from, dir, err);
+		for (size_t i = 0; st == OD_OK && carried[i]; i++)
+			st = carry_file(from, dir, carried[i], err);
+	}
+	st = od_ranks_agree(t->ranks, st, err);
+	return st == OD_OK ? write_parameters(t, &weights, dir, "model.safetensors", err) : st;
 }
 
 /* ---- moments --------------------------------------------------------------------------------------------------- */
 
 #define NAME_SIZE 128
 
-static void
-moment_name(char out[NAME_SIZE], const struct od_param *p, int second)
-{
-	snprintf(out, NAME_SIZE, "%s.%s", second ? "exp_avg_sq" : "exp_avg", p->name);
-}
+static const char *const moment_prefix[2] = { "exp_avg.", "exp_avg_sq." };
 
 static enum od_status
-write_moment_table(const struct od_params *p, const float *const moment[2], struct od_out *out, struct od_error *err)
+moments_header(const struct od_params *p, struct od_out *out, struct od_error *err)
 {
 	size_t n = 2 * (size_t)p->n;
 	struct od_tensor_out *t = od_calloc(n, sizeof *t);
@@ -149,67 +201,14 @@ write_moment_table(const struct od_params *p, const float *const moment[2], stru
 	for (size_t i = 0; st == OD_OK && i < n; i++) {
 		const struct od_param *e = &p->table[i / 2];
 
-		moment_name(name[i], e, i % 2);
+		snprintf(name[i], NAME_SIZE, "%s%s", moment_prefix[i % 2], e->name);
 		t[i] = (struct od_tensor_out){ .name = name[i], .dtype = OD_F32, .n_dims = e->n_dims,
-			.shape = { e->rows, e->cols }, .data = moment[i % 2] + e->offset };
+			.shape = { e->rows, e->cols } };
 	}
 	if (st == OD_OK)
-		st = od_safetensors_write(out, t, n, NULL, 0, err);
+		st = od_safetensors_write_header(out, t, n, NULL, 0, err);
 	free(t);
 	free(name);
-	return st;
-}
-
-static enum od_status
-write_moments(const struct od_trainer *t, const char *dir, struct od_error *err)
-{
-	const struct od_params *p = &t->model->params;
-	float *owned[2] = { NULL, NULL };
-	const float *moment[2];
-	struct od_out *out = NULL;
-	enum od_status st, closed;
-
-	st = od_host_floats(t->model->be, t->m, p->total, &owned[0], &moment[0], err);
-	if (st == OD_OK)
-		st = od_host_floats(t->model->be, t->v, p->total, &owned[1], &moment[1], err);
-	if (st == OD_OK)
-		st = create(dir, "optimizer.safetensors", &out, err);
-	if (st == OD_OK)
-		st = write_moment_table(p, moment, out, err);
-	closed = od_out_close(out, st == OD_OK ? err : NULL);
-	free(owned[0]);
-	free(owned[1]);
-	return st == OD_OK ? closed : st;
-}
-
-static enum od_status
-read_moment(const struct od_safetensors *s, const struct od_param *e, int second, float *flat, struct od_error *err)
-{
-	char name[NAME_SIZE];
-	const struct od_tensor_view *v;
-
-	moment_name(name, e, second);
-	v = od_safetensors_find(s, name);
-	if (!v || v->dtype != OD_F32 || v->n_elements != e->rows * e->cols)
-		return od_fail(err, OD_EFORMAT, "tensor '%s' is missing or has another shape", name);
-	return od_tensor_to_f32(v, flat + e->offset, err);
-}
-
-static enum od_status
-read_moments(struct od_trainer *t, int second, const struct od_safetensors *s, struct od_error *err)
-{
-	struct od_backend *be = t->model->be;
-	const struct od_params *p = &t->model->params;
-	float *dev = second ? t->v : t->m, *host = be->host_memory ? dev : od_calloc((size_t)p->total, sizeof *host);
-	enum od_status st = host ? OD_OK : od_fail_nomem(err, "the moments", (size_t)p->total * sizeof *host);
-
-	for (int i = 0; st == OD_OK && i < p->n; i++)
-		st = read_moment(s, &p->table[i], second, host, err);
-	if (host != dev) {
-		if (st == OD_OK)
-			be->upload(be, dev, host, (size_t)p->total * sizeof *host);
-		free(host);
-	}
 	return st;
 }
 
@@ -221,7 +220,8 @@ od_checkpoint_load(struct od_trainer *t, const char *dir, const struct od_run_st
 	enum od_status st = path ? od_safetensors_open(&s, path, err) : od_fail_nomem(err, "a path", strlen(dir));
 
 	for (int second = 0; st == OD_OK && second < 2; second++) {
-		st = read_moments(t, second, s, err);
+		st = od_shard_read(&t->shard, &t->model->params, s, moment_prefix[second], t->model->be, second ? t->v : t->m,
+			err);
 		if (st != OD_OK)
 			od_error_prefix(err, "cannot load '%s': ", path);
 	}
@@ -364,17 +364,23 @@ enum od_status
 od_checkpoint_save(const struct od_trainer *t, const struct od_run_state *state, const char *from, const char *dir,
 	struct od_error *err)
 {
+	static const struct contents moments = { moments_header, { OD_FIRST_MOMENT, OD_SECOND_MOMENT }, 2 };
 	struct od_atomic_dir tmp = OD_ATOMIC_DIR_INIT;
-	enum od_status st = od_atomic_dir_begin(&tmp, dir, err);
+	enum od_status st = leads(t) ? od_atomic_dir_begin(&tmp, dir, err) : OD_OK;
 
+	st = od_ranks_agree(t->ranks, st, err);
 	if (st == OD_OK)
-		st = od_checkpoint_write_model(t->model, from, tmp.temp, err);
+		st = od_checkpoint_write_model(t, from, tmp.temp, err);
 	if (st == OD_OK)
-		st = write_moments(t, tmp.temp, err);
-	if (st == OD_OK)
-		st = write_state(state, tmp.temp, err);
-	if (st == OD_OK)
-		st = od_atomic_dir_commit(&tmp, true, err);
+		st = write_parameters(t, &moments, tmp.temp, "optimizer.safetensors", err);
+	if (st == OD_OK) {
+		if (leads(t)) {
+			st = write_state(state, tmp.temp, err);
+			if (st == OD_OK)
+				st = od_atomic_dir_commit(&tmp, true, err);
+		}
+		st = od_ranks_agree(t->ranks, st, err);
+	}
 	if (st != OD_OK)
 		od_error_prefix(err, "cannot write checkpoint '%s': ", dir);
 	od_atomic_dir_release(&tmp);

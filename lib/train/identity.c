@@ -46,7 +46,7 @@ od_identity_check(struct od_trainer *t, struct od_identity *id, struct od_error 
 	for (int64_t i = 0; i < n; i++)
 		od_pairfile_get(t->order.pairs, i, &p[i]);
 	/* one pair at a time: the arena was planned for the run's own batches */
-	st = od_logps_compute(t->engine, p, n, 1, l, NULL, NULL, err);
+	st = od_trainer_logps(t, p, n, 1, l, err);
 	if (st != OD_OK)
 		return st;
 	id->pairs = n;

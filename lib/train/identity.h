@@ -23,7 +23,7 @@ struct od_identity {
 /* What printing and reading back may cost a sum of log-probs; another model or tokenisation is off by far more. */
 #define OD_IDENTITY_TOLERANCE 1e-4
 
-/* Computes log-probs of the first pairs under the trainer's present weights and compares. Objectives without a
+/* Collective. Computes log-probs of the first pairs under the trainer's present weights and compares. Objectives without a
  * reference compare nothing (pairs = 0). */
 OD_MUST_CHECK enum od_status od_identity_check(struct od_trainer *t, struct od_identity *id, struct od_error *err);
 

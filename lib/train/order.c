@@ -80,6 +80,92 @@ od_order_batch(struct od_order *o, int64_t t, const int64_t **index, int64_t *n)
 	*n = o->n - first < o->batch ? o->n - first : o->batch;
 }
 
+/* ---- shares of ranks ------------------------------------------------------------------------------------------- */
+
+struct item {
+	int64_t index, tokens;
+};
+
+static int
+larger_first(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+
+	if (x->tokens != y->tokens)
+		return x->tokens < y->tokens ? 1 : -1;
+	return x->index < y->index ? -1 : 1;
+}
+
+static int
+least_loaded(const int64_t *load, int n)
+{
+	int least = 0;
+
+	for (int k = 1; k < n; k++)
+		if (load[k] < load[least])
+			least = k;
+	return least;
+}
+
+enum od_status
+od_deal_pairs(const int64_t *tokens, int64_t n, int n_ranks, int *owner, struct od_error *err)
+{
+	struct item *item = NULL;
+	int64_t *load = NULL;
+	enum od_status st = od_alloc(&item, (size_t)n, sizeof *item, "shares of a batch", err);
+
+	if (st == OD_OK)
+		st = od_alloc(&load, (size_t)n_ranks, sizeof *load, "shares of a batch", err);
+	if (st == OD_OK) {
+		for (int64_t i = 0; i < n; i++)
+			item[i] = (struct item){ i, tokens[i] };
+		qsort(item, (size_t)n, sizeof *item, larger_first);
+		for (int64_t i = 0; i < n; i++) {
+			int k = least_loaded(load, n_ranks);
+
+			owner[item[i].index] = k;
+			load[k] += item[i].tokens;
+		}
+	}
+	free(item);
+	free(load);
+	return st;
+}
+
+static enum od_status
+room_for_shares(struct od_order *o, struct od_error *err)
+{
+	int64_t most = o->batch < o->n ? o->batch : o->n;
+	enum od_status st = OD_OK;
+
+	if (o->owner)
+		return OD_OK;
+	st = od_alloc(&o->share, (size_t)most, sizeof *o->share, "shares of a batch", err);
+	if (st == OD_OK)
+		st = od_alloc(&o->share_tokens, (size_t)most, sizeof *o->share_tokens, "shares of a batch", err);
+	return st == OD_OK ? od_alloc(&o->owner, (size_t)most, sizeof *o->owner, "shares of a batch", err) : st;
+}
+
+enum od_status
+od_order_share(struct od_order *o, const int64_t *index, int64_t n, int rank, int n_ranks, const int64_t **mine,
+	int64_t *n_mine, struct od_error *err)
+{
+	enum od_status st = room_for_shares(o, err);
+
+	for (int64_t i = 0; st == OD_OK && i < n; i++)
+		o->share_tokens[i] = o->size[index[i]].tokens;
+	if (st == OD_OK)
+		st = od_deal_pairs(o->share_tokens, n, n_ranks, o->owner, err);
+	*n_mine = 0;
+	for (int64_t i = 0; st == OD_OK && i < n; i++)
+		if (o->owner[i] == rank)
+			o->share[(*n_mine)++] = index[i];
+	*mine = o->share;
+	return st;
+}
+
+/* ---- micro-batches --------------------------------------------------------------------------------------------- */
+
 int64_t
 od_order_micro(const struct od_order *o, const int64_t *index, int64_t n, int64_t budget)
 {
@@ -116,6 +202,15 @@ add_micro(const struct od_order *o, const int64_t *index, int64_t n, struct od_m
 	peak->count++;
 }
 
+static void
+add_pairs(const struct od_order *o, const int64_t *index, int64_t n, int64_t budget, struct od_micro_peak *peak)
+{
+	for (int64_t at = 0, k; at < n; at += k) {
+		k = od_order_micro(o, index + at, n - at, budget);
+		add_micro(o, index + at, k, peak);
+	}
+}
+
 void
 od_order_peak(struct od_order *o, int64_t first, int64_t end, int64_t budget, struct od_micro_peak *peak)
 {
@@ -125,11 +220,27 @@ od_order_peak(struct od_order *o, int64_t first, int64_t end, int64_t budget, st
 		int64_t n;
 
 		od_order_batch(o, t, &index, &n);
-		for (int64_t at = 0, k; at < n; at += k) {
-			k = od_order_micro(o, index + at, n - at, budget);
-			add_micro(o, index + at, k, peak);
-		}
+		add_pairs(o, index, n, budget, peak);
 	}
+}
+
+enum od_status
+od_order_peak_share(struct od_order *o, int64_t first, int64_t end, int64_t budget, int rank, int n_ranks,
+	struct od_micro_peak *peak, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	*peak = (struct od_micro_peak){ 0 };
+	for (int64_t t = first; st == OD_OK && t < end; t++) {
+		const int64_t *index, *mine;
+		int64_t n, n_mine;
+
+		od_order_batch(o, t, &index, &n);
+		st = od_order_share(o, index, n, rank, n_ranks, &mine, &n_mine, err);
+		if (st == OD_OK)
+			add_pairs(o, mine, n_mine, budget, peak);
+	}
+	return st;
 }
 
 void
@@ -137,5 +248,8 @@ od_order_release(struct od_order *o)
 {
 	free(o->size);
 	free(o->perm);
+	free(o->share);
+	free(o->share_tokens);
+	free(o->owner);
 	*o = (struct od_order){ .epoch = -1 };
 }

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "io/atomic.h"
+#include "train/ranks.h"
 
 static double
 now(void)
@@ -29,6 +30,20 @@ step_dir(const struct od_run_options *opt, int64_t step)
 	return od_path_join(opt->dir, name);
 }
 
+/* Rank 0 has the files. */
+static bool
+leads(const struct od_run *r)
+{
+	return r->trainer->ranks->rank == 0;
+}
+
+/* Ends a piece of work of rank 0: the others learn how it went. */
+static enum od_status
+settle(const struct od_run *r, enum od_status st, struct od_error *err)
+{
+	return od_ranks_agree(r->trainer->ranks, st, err);
+}
+
 static bool
 out_of_patience(const struct od_run *r)
 {
@@ -39,15 +54,17 @@ enum od_status
 od_run_open(struct od_run *r, struct od_error *err)
 {
 	const struct od_run_options *o = r->opt;
-	enum od_status st;
+	enum od_status st = OD_OK;
 
 	r->saved_at = now();
 	r->stopped_early = out_of_patience(r);
 	r->metrics = r->telemetry = (struct od_log){ .fd = -1, .copy = -1 };
-	st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_lines, o->metrics, err);
-	if (st == OD_OK)
-		st = od_log_open(&r->telemetry, o->dir, "telemetry.jsonl", r->state.telemetry_lines, o->telemetry, err);
-	return st;
+	if (leads(r)) {
+		st = od_log_open(&r->metrics, o->dir, "metrics.jsonl", r->state.metrics_lines, o->metrics, err);
+		if (st == OD_OK)
+			st = od_log_open(&r->telemetry, o->dir, "telemetry.jsonl", r->state.telemetry_lines, o->telemetry, err);
+	}
+	return settle(r, st, err);
 }
 
 void
@@ -99,13 +116,23 @@ prune(const struct od_run_options *opt, int64_t keep, int64_t best, struct od_er
 }
 
 static enum od_status
+sync_logs(struct od_run *r, struct od_error *err)
+{
+	enum od_status st = leads(r) ? od_log_sync(&r->metrics, err) : OD_OK;
+
+	if (st == OD_OK && leads(r))
+		st = od_log_sync(&r->telemetry, err);
+	return settle(r, st, err);
+}
+
+static enum od_status
 save(struct od_run *r, struct od_error *err)
 {
 	char *dir = step_dir(r->opt, r->trainer->step);
-	enum od_status st = dir ? od_log_sync(&r->metrics, err) : od_fail_nomem(err, "a path", 0);
+	enum od_status st = settle(r, dir ? OD_OK : od_fail_nomem(err, "a path", 0), err);
 
 	if (st == OD_OK)
-		st = od_log_sync(&r->telemetry, err);
+		st = sync_logs(r, err);
 	if (st == OD_OK) {
 		r->state.step = r->trainer->step;
 		r->state.metrics_lines = r->metrics.lines;
@@ -113,7 +140,8 @@ save(struct od_run *r, struct od_error *err)
 		st = od_checkpoint_save(r->trainer, &r->state, r->opt->start, dir, err);
 	}
 	if (st == OD_OK)
-		st = prune(r->opt, r->opt->keep > 0 ? r->opt->keep : 1, r->state.best_step, err);
+		st = settle(r, leads(r) ? prune(r->opt, r->opt->keep > 0 ? r->opt->keep : 1, r->state.best_step, err) : OD_OK,
+			err);
 	if (st == OD_OK)
 		r->saved_step = r->trainer->step;
 	r->save_failed = st != OD_OK;
@@ -122,16 +150,18 @@ save(struct od_run *r, struct od_error *err)
 	return st;
 }
 
-static bool
-save_is_due(const struct od_run *r)
+/* *due by rank 0's clock. */
+static enum od_status
+save_is_due(const struct od_run *r, bool *due, struct od_error *err)
 {
 	int64_t step = r->trainer->step;
 
-	if (step == r->saved_step)
-		return false;
+	*due = step > 0 && step != r->saved_step;
 	if (r->opt->save_every > 0)
-		return step % r->opt->save_every == 0;
-	return now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
+		*due = *due && step % r->opt->save_every == 0;
+	else
+		*due = *due && now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
+	return od_ranks_decide(r->trainer->ranks, due, err);
 }
 
 /* ---- held-out pairs -------------------------------------------------------------------------------------------- */
@@ -174,14 +204,14 @@ evaluate(struct od_run *r, struct od_error *err)
 
 	if (st == OD_OK) {
 		od_metrics_eval(&line, r->trainer->step, &r->last_eval, now() - start);
-		st = od_log_write(&r->metrics, &line, err);
+		st = settle(r, leads(r) ? od_log_write(&r->metrics, &line, err) : OD_OK, err);
 	}
 	if (st == OD_OK) {
 		judge(r, r->last_eval.loss, &best);
-		st = copy(r, &r->metrics, &line, err);
+		st = settle(r, leads(r) ? copy(r, &r->metrics, &line, err) : OD_OK, err);
 	}
 	if (st == OD_OK) {
-		if (r->evaluated)
+		if (r->evaluated && leads(r))
 			r->evaluated(r->ctx, r->trainer->step, &r->last_eval);
 		if (best && r->opt->keep_best)
 			st = save(r, err);
@@ -192,26 +222,15 @@ evaluate(struct od_run *r, struct od_error *err)
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-/* One update and its lines in the logs. Lines are written after the weights changed: an update that was interrupted
- * leaves none. Between the two the state is not one a run can go on from. */
+/* Lines are written after the weights changed: an update that was interrupted leaves none. Between the two the state is not
+ * one a run can go on from. */
 static enum od_status
-one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, struct od_error *err)
+log_update(struct od_run *r, const struct od_step_metrics *m, struct od_buf *metrics, struct od_buf *telemetry,
+	struct od_error *err)
 {
-	struct od_step_metrics m;
-	double start = now();
 	enum od_status st;
 
-	od_buf_clear(metrics);
-	od_buf_clear(telemetry);
-	st = od_trainer_gradient(r->trainer, &m, telemetry, err);
-	if (st == OD_OK)
-		st = od_trainer_update(r->trainer, &m, err);
-	if (st != OD_OK)
-		return st;
-	r->torn = true;
-	m.seconds = now() - start;
-	m.peak_flops = r->opt->peak_flops;
-	od_metrics_step(metrics, &m);
+	od_metrics_step(metrics, m);
 	st = od_log_write(&r->telemetry, telemetry, err);
 	if (st == OD_OK)
 		st = od_log_write(&r->metrics, metrics, err);
@@ -221,26 +240,49 @@ one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, s
 	if (st == OD_OK)
 		st = copy(r, &r->metrics, metrics, err);
 	if (st == OD_OK && r->progress)
-		r->progress(r->ctx, &m, r->trainer->schedule.total);
+		r->progress(r->ctx, m, r->trainer->schedule.total);
 	return st;
+}
+
+static enum od_status
+one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, struct od_error *err)
+{
+	struct od_step_metrics m;
+	double start = now();
+	enum od_status st;
+
+	od_buf_clear(metrics);
+	od_buf_clear(telemetry);
+	st = od_trainer_gradient(r->trainer, &m, leads(r) ? telemetry : NULL, err);
+	if (st == OD_OK)
+		st = od_trainer_update(r->trainer, &m, err);
+	if (st != OD_OK)
+		return st;
+	m.seconds = now() - start;
+	m.peak_flops = r->opt->peak_flops;
+	return settle(r, leads(r) ? log_update(r, &m, metrics, telemetry, err) : OD_OK, err);
 }
 
 /* Evaluation and checkpoint at the present step, where due. */
 static enum od_status
 between_updates(struct od_run *r, struct od_error *err)
 {
+	bool due = false;
 	enum od_status st = eval_is_due(r) ? evaluate(r, err) : OD_OK;
 
-	if (st == OD_OK && save_is_due(r) && r->trainer->step > 0)
-		st = save(r, err);
-	return st;
+	if (st == OD_OK)
+		st = save_is_due(r, &due, err);
+	return st == OD_OK && due ? save(r, err) : st;
 }
 
-/* Before giving up: the last good state, unless it is on disk already or saving is what failed. */
+/* Before giving up: the last good state, unless it is on disk already or saving is what failed. Rank 0 knows. */
 static void
 save_last(struct od_run *r)
 {
-	if (r->torn || r->save_failed || r->trainer->step == 0 || r->saved_step == r->trainer->step)
+	bool wanted = !r->torn && !r->trainer->broken && !r->save_failed && r->trainer->step > 0 &&
+		r->saved_step != r->trainer->step;
+
+	if (r->trainer->ranks->lost || od_ranks_decide(r->trainer->ranks, &wanted, NULL) != OD_OK || !wanted)
 		return;
 	if (save(r, NULL) != OD_OK && r->warn)
 		r->warn(r->ctx, "the last state could not be saved");
@@ -294,32 +336,48 @@ take_best(struct od_run *r, const char *dir, struct od_error *err)
 	return st;
 }
 
+/* What rank 0 adds to the model before OUT may appear. */
+static enum od_status
+complete_out(struct od_run *r, struct od_atomic_dir *tmp, bool best, const json_t *about, struct od_error *err)
+{
+	enum od_status st = best ? take_best(r, tmp->temp, err) : OD_OK;
+
+	if (st == OD_OK)
+		st = write_about(tmp->temp, about, err);
+	return st == OD_OK ? od_atomic_dir_commit(tmp, r->opt->force, err) : st;
+}
+
+static enum od_status
+write_out(struct od_run *r, bool best, const json_t *about, struct od_error *err)
+{
+	struct od_atomic_dir tmp = OD_ATOMIC_DIR_INIT;
+	enum od_status st = settle(r, leads(r) ? od_atomic_dir_begin(&tmp, r->opt->out, err) : OD_OK, err);
+
+	if (st == OD_OK)
+		st = od_checkpoint_write_model(r->trainer, r->opt->start, tmp.temp, err);
+	if (st == OD_OK)
+		st = settle(r, leads(r) ? complete_out(r, &tmp, best, about, err) : OD_OK, err);
+	od_atomic_dir_release(&tmp);
+	return st;
+}
+
 enum od_status
 od_run_finish(struct od_run *r, json_t *about, struct od_error *err)
 {
-	struct od_atomic_dir tmp = OD_ATOMIC_DIR_INIT;
 	bool best = r->opt->keep_best && r->state.best_step >= 0 && r->state.best_step != r->trainer->step;
-	enum od_status st = od_log_sync(&r->metrics, err);
+	enum od_status st;
 
-	json_object_set_new(about, "result_step", json_integer(best ? r->state.best_step : r->trainer->step));
+	if (leads(r))
+		json_object_set_new(about, "result_step", json_integer(best ? r->state.best_step : r->trainer->step));
+	st = sync_logs(r, err);
 	if (st == OD_OK)
-		st = od_log_sync(&r->telemetry, err);
-	if (st == OD_OK)
-		st = od_atomic_dir_begin(&tmp, r->opt->out, err);
-	if (st == OD_OK)
-		st = od_checkpoint_write_model(r->trainer->model, r->opt->start, tmp.temp, err);
-	if (st == OD_OK && best)
-		st = take_best(r, tmp.temp, err);
-	if (st == OD_OK)
-		st = write_about(tmp.temp, about, err);
-	if (st == OD_OK)
-		st = od_atomic_dir_commit(&tmp, r->opt->force, err);
-	if (st != OD_OK)
+		st = write_out(r, best, about, err);
+	if (st != OD_OK) {
 		od_error_prefix(err, "cannot write the result '%s': ", r->opt->out);
-	od_atomic_dir_release(&tmp);
-	if (st != OD_OK)
 		save_last(r);
-	return st == OD_OK ? od_run_sweep(r->opt, err) : st;
+		return st;
+	}
+	return settle(r, leads(r) ? od_run_sweep(r->opt, err) : OD_OK, err);
 }
 
 static enum od_status

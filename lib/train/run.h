@@ -7,6 +7,10 @@
  *   step-N/                   checkpoints (checkpoint.h)
  * OUT appears, complete, when the run has finished; run.json, the logs and the checkpoints that were asked for stay.
  *
+ * Of several ranks (ranks.h), all make the calls below, which are collective but for od_run_sweep, and rank 0 does what is
+ * done to files: the others open no log and need no run directory but for its spool. What depends on the clock rank 0
+ * decides.
+ *
  * A resumed run is the run that was not interrupted, byte for byte: it starts from the newest checkpoint (or from the
  * beginning when there is none) and cuts the logs back to where they were then.
  */
@@ -65,7 +69,7 @@ OD_MUST_CHECK enum od_status od_run_train(struct od_run *r, struct od_error *err
  * resume needed. */
 OD_MUST_CHECK enum od_status od_run_finish(struct od_run *r, json_t *about, struct od_error *err);
 
-/* What remains to be done when OUT is there already: removes what only a resume needs. */
+/* What remains to be done when OUT is there already: removes what only a resume needs. Rank 0's alone. */
 OD_MUST_CHECK enum od_status od_run_sweep(const struct od_run_options *opt, struct od_error *err);
 
 void od_run_close(struct od_run *r);

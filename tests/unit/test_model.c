@@ -206,6 +206,77 @@ test_gradients(void **state)
 	}
 }
 
+/* Which floats were said to be final, and what their gradients were then. */
+struct watcher {
+	const struct od_params *p;
+	const float *grads;                          /* on a CPU backend */
+	float *then;
+	int64_t end;                                 /* where the last part told of begins */
+	int parts;
+};
+
+static void
+note_final(void *ctx, int64_t first, int64_t n)
+{
+	struct watcher *w = ctx;
+
+	assert_int_equal(first + n, w->end);         /* part after part, from the end of the vector */
+	memcpy(w->then + first, w->grads + first, (size_t)n * sizeof *w->then);
+	w->end = first;
+	w->parts++;
+}
+
+static void
+check_final(const char *config, struct od_backend *be)
+{
+	struct od_rng rng = od_rng_init(seed, 77);
+	struct od_batch b = OD_BATCH_INIT;
+	struct od_engine *e = NULL;
+	struct od_model m;
+	struct sample s;
+	struct watcher w = { .p = &m.params };
+	float logps[64], coef[64], *grads;
+
+	make_model(&m, config, be);
+	make_sample(&s, &rng, 5, 7, 4);
+	assert_int_equal(od_batch_add(&b, s.seqs, 2, NULL), OD_OK);
+	grads = calloc((size_t)m.params.total, sizeof *grads);
+	w.then = calloc((size_t)m.params.total, sizeof *grads);
+	w.grads = grads;
+	w.end = m.params.total;
+	for (int i = 0; i < 64; i++)
+		coef[i] = (float)od_rng_normal(&rng);
+	assert_int_equal(od_engine_open(&e, &m, grads, NULL), OD_OK);
+	assert_int_equal(od_engine_reserve(e, true, b.n_tokens, b.n_rows, b.n_entries, b.max_pos, NULL), OD_OK);
+	assert_int_equal(od_engine_forward(e, &b, logps, NULL), OD_OK);
+	od_engine_watch(e, note_final, &w);
+	assert_int_equal(od_engine_backward(e, &b, coef, NULL), OD_OK);
+	assert_int_equal(w.end, 0);
+	assert_int_equal(w.parts, m.config.n_layers + 2);
+	assert_memory_equal(w.then, grads, (size_t)m.params.total * sizeof *grads);
+	od_engine_watch(e, NULL, NULL);
+	assert_int_equal(od_engine_backward(e, &b, coef, NULL), OD_OK);
+	assert_int_equal(w.parts, m.config.n_layers + 2);     /* nobody watches any more */
+	od_engine_close(e);
+	od_batch_release(&b);
+	od_model_close(&m);
+	free(grads);
+	free(w.then);
+}
+
+/* What is said to be final does not change any more. */
+static void
+test_final_gradients_are_final(void **state)
+{
+	struct od_backend *cpu = NULL;
+
+	(void)state;
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 1, NULL), OD_OK);
+	for (size_t i = 0; i < N_CONFIGS; i++)
+		check_final(configs[i], cpu);
+	od_backend_close(cpu);
+}
+
 static void
 test_ids_outside_the_vocabulary(void **state)
 {
@@ -307,6 +378,7 @@ main(void)
 		cmocka_unit_test(test_packed_equals_alone),
 		cmocka_unit_test(test_tree_equals_sequences),
 		cmocka_unit_test(test_gradients),
+		cmocka_unit_test(test_final_gradients_are_final),
 		cmocka_unit_test(test_ids_outside_the_vocabulary),
 		cmocka_unit_test(test_config_dialects),
 		cmocka_unit_test(test_config_refusals),

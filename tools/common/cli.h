@@ -89,9 +89,16 @@ const char *const *od_cli_parse(const struct od_opt_group *groups, size_t n_grou
  * and all else is well; 5 ESERVICE. EPIPE on stdout re-raises SIGPIPE silently; EINTERRUPT re-raises its signal. */
 int od_cli_end(const struct od_error *err, int64_t skipped);
 
+/* Prints err as od_cli_end would, at once; that prints it no second time. For a tool that must say it before something else. */
+void od_cli_report(struct od_error *err);
+
 /* Messages on stderr, one write(2) a line, tool's name in front. Notes are dropped under --quiet. */
 void od_note(const char *fmt, ...) OD_PRINTF(1, 2);
 void od_warn(const char *fmt, ...) OD_PRINTF(1, 2);
+
+/* A process that works for another of the same command says nothing itself: no messages, no progress, its standard output
+ * leads nowhere. off: it speaks again. */
+void od_cli_mute(bool on);
 
 /* Warns when a reader left malformed records out, naming the first; returns how many, for od_cli_end. */
 int64_t od_cli_skipped(const struct od_jsonl *r);

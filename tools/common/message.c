@@ -1,5 +1,6 @@
 /* message.c -- lines on stderr. Several tools of a pipeline share one terminal: each line names its tool and is written
  * by one write(2), so that lines do not mix. */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 
 #include "tools/common/options.h"
 
-static bool quiet;
+static bool quiet, muted;
+static int own_stdout = -1;                      /* while muted: where standard output leads otherwise */
 
 void
 od_cli_set_quiet(bool on)
@@ -18,7 +20,25 @@ od_cli_set_quiet(bool on)
 bool
 od_cli_is_quiet(void)
 {
-	return quiet;
+	return quiet || muted;
+}
+
+void
+od_cli_mute(bool on)
+{
+	int nowhere = on && own_stdout < 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+
+	muted = on;
+	fflush(stdout);
+	if (nowhere >= 0) {
+		own_stdout = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		dup2(nowhere, STDOUT_FILENO);
+		close(nowhere);
+	} else if (!on && own_stdout >= 0) {
+		dup2(own_stdout, STDOUT_FILENO);
+		close(own_stdout);
+		own_stdout = -1;
+	}
 }
 
 /* A line longer than the buffer is cut; its newline is not. */
@@ -28,6 +48,8 @@ print_line(const char *kind, const char *fmt, va_list ap)
 	char line[4096];
 	int n, head;
 
+	if (muted)
+		return;
 	head = snprintf(line, sizeof line, "%s%s: %s", od_progress_wipe(), od_cli_tool ? od_cli_tool->name : "omni-dpo", kind);
 	n = vsnprintf(line + head, sizeof line - (size_t)head - 1, fmt, ap);
 	n = n < 0 ? 0 : n;

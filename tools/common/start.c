@@ -99,6 +99,17 @@ close_stdout(struct od_error *err)
 	return od_fail_sys(err, errno ? errno : EIO, "cannot write '<stdout>'");
 }
 
+void
+od_cli_report(struct od_error *err)
+{
+	bool told = err->status == OD_OK || err->status == OD_EOF || (err->status == OD_ESYS && err->sys == EPIPE);
+
+	if (!told && err->msg[0])
+		od_cli_print_error(err->msg);
+	if (!told)
+		err->msg[0] = '\0';
+}
+
 int
 od_cli_end(const struct od_error *err, int64_t skipped)
 {

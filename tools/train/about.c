@@ -42,6 +42,34 @@ settings_json(const struct train_options *o)
 	return json;
 }
 
+/* Ranks go through the run in lockstep: what decides what comes next must be the same for all of them. Devices and threads
+ * may differ. */
+enum od_status
+train_same_options(const struct train *t, struct od_error *err)
+{
+	const struct train_options *o = t->o;
+	json_t *json = settings_json(o);
+	char *mine = NULL, *theirs = NULL;
+	enum od_status st = json && json_object_set_new(json, "work", json_pack("[b,b,b,b,b,s?,I,I]", o->resume, o->run.force,
+		o->dry_run, o->dump_grad != NULL, o->eval != NULL, o->run.out, (json_int_t)o->run.save_every,
+		(json_int_t)o->run.keep)) == 0 ? OD_OK : od_fail_nomem(err, "the settings", 0);
+
+	if (st == OD_OK && (!(mine = json_dumps(json, JSON_SORT_KEYS)) || !(theirs = strdup(mine))))
+		st = od_fail_nomem(err, "the settings", 0);
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK)
+		st = od_ranks_string(t->ranks, &theirs, err);
+	if (st == OD_OK) {
+		if (strcmp(mine, theirs) != 0)
+			st = od_fail(err, OD_EUSAGE, "its options are not those of rank 0");
+		st = od_ranks_agree(t->ranks, st, err);
+	}
+	json_decref(json);
+	free(mine);
+	free(theirs);
+	return st;
+}
+
 static enum od_status
 hash_spool(const struct train *t, const char *name, char hex[OD_HASH_HEX], struct od_error *err)
 {
@@ -120,6 +148,8 @@ train_describe(struct train *t, json_t **about, struct od_error *err)
 		"settings", settings_json(t->o), "schedule", "updates", (json_int_t)t->trainer.schedule.total,
 		"warmup", (json_int_t)t->trainer.schedule.warmup, "micro_tokens", (json_int_t)t->o->set.micro_tokens, "machine", "threads", (json_int_t)omp_get_max_threads(),
 		"numerics", t->be->numerics);
+	if (json && t->ranks->n > 1)
+		json_object_set_new(json_object_get(json, "machine"), "ranks", json_integer(t->ranks->n));
 	if (json && t->held_out)
 		json_object_set_new(json, "held_out", data_json(&t->eval_spool, strings_json(&t->o->eval, 1), eval_hash));
 	if (json && t->o->recipe)
@@ -182,7 +212,7 @@ same_spool(const struct train *t, const char *name, const char *section, struct 
 	return st;
 }
 
-/* The bytes of a result are a promise for one machine and number of threads only. */
+/* The bytes of a result are a promise for one machine, number of threads and number of ranks only. */
 void
 train_compare_machine(const struct train *t)
 {
@@ -190,6 +220,11 @@ train_compare_machine(const struct train *t)
 	const char *numerics = json_string_value(json_object_get(was, "numerics"));
 	long long threads = json_integer_value(json_object_get(was, "threads"));
 
+	long long ranks = json_object_get(was, "ranks") ? json_integer_value(json_object_get(was, "ranks")) : 1;
+
+	if (ranks != t->ranks->n)
+		od_warn("the run had %lld rank%s, now it has %d: results may differ in the last digits", ranks,
+			ranks == 1 ? "" : "s", t->ranks->n);
 	if (threads != omp_get_max_threads())
 		od_warn("the run had %lld threads, now it has %d: results may differ in the last digits", threads,
 			omp_get_max_threads());

@@ -15,6 +15,12 @@ static const struct od_opt run_opts[] = {
 	OD_OPT_FLAG(T, resume, "resume", "go on with the run in OUT.run"),
 	OD_OPT_FLAG(T, run.force, "force", "replace an existing OUT, discard an existing OUT.run"),
 	OD_OPT_FLAG(T, dry_run, "dry-run", "print the plan (data, updates, memory) and stop"),
+	OD_OPT_FLAG(T, plan, "plan", "print memory and traffic of a model for any number of ranks and stop; needs no data"),
+	OD_OPT_INT(T, world, "world", "N", 1, 1 << 20, "with --plan: number of ranks"),
+	OD_OPT_SIZE(T, gpu_memory, "gpu-memory", "SIZE", "with --plan: memory of a device (80G): what fits into it"),
+	OD_OPT_INT(T, length, "length", "L", 0, 1 << 30,
+		"with --plan: tokens of the longest pair, prompt and both responses (0: as a micro-batch)"),
+	OD_OPT_NOFLAG(T, use_ranks, "no-ranks", "run alone, also where a launcher such as mpirun started several processes"),
 	OD_OPT_STR(T, dump_grad, "dump-grad", "FILE", "write the gradient of the first batch, before clipping, and stop"),
 	OD_OPT_STR(T, eval, "eval", "FILE", "held-out pairs, evaluated before and after training"),
 	OD_OPT_INT(T, run.eval_every, "eval-every", "N", 0, 1e15, "also evaluate every N updates (0: not)"),
@@ -100,6 +106,11 @@ check_options(const struct train_options *o, struct od_error *err)
 
 	if (!o->model)
 		return od_fail(err, OD_EUSAGE, "option '--model' is required");
+	if (o->plan)
+		return OD_OK;
+	if (o->world != 1 || o->gpu_memory || o->length)
+		return od_fail(err, OD_EUSAGE, "option '--%s' goes with '--plan'", o->world != 1 ? "world"
+			: o->gpu_memory ? "gpu-memory" : "length");
 	if (trains && (!o->run.out || !*o->run.out))
 		return od_fail(err, OD_EUSAGE, "option '--out' is required");
 	if (o->resume && !trains)
@@ -131,7 +142,7 @@ train_options_parse(struct train_options *o, int argc, char **argv, const char *
 
 	*o = (struct train_options){
 		.common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT, .rules = OD_RULES_OPTIONS_INIT,
-		.objective = OD_OBJECTIVE_OPTIONS_INIT, .device = OD_DEVICE_OPTIONS_INIT, .seed = 42,
+		.objective = OD_OBJECTIVE_OPTIONS_INIT, .device = OD_DEVICE_OPTIONS_INIT, .seed = 42, .use_ranks = true, .world = 1,
 		.set = { .lr = 1e-6, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .clip = 1, .warmup_ratio = 0.1,
 			.warmup_steps = -1, .batch = 128, .epochs = 1, .shuffle = true },
 		.run = { .keep = 1, .save_seconds = 1800 },

@@ -73,10 +73,10 @@ smaller(double a, double b)
 	return b >= 0 && (a == 0 || b < a) ? b : a;
 }
 
-/* What can still be allocated: the machine's free memory, and what limits on this process or its container leave; 0:
- * unknown. */
+/* What can still be allocated: the machine's free memory and what its container leaves, shared by the ranks that run here, and
+ * what limits on this process leave; 0: unknown. */
 static double
-host_memory(void)
+host_memory(int local_n)
 {
 	double free_memory = kernel_number("/proc/meminfo", "MemAvailable:", 1024);
 	double most = free_memory > 0 ? free_memory : 0;
@@ -90,6 +90,7 @@ host_memory(void)
 
 		most = smaller(most, left > 0 ? left : 0);
 	}
+	most /= local_n;
 	if (getrlimit(RLIMIT_AS, &address) == 0 && address.rlim_cur != RLIM_INFINITY) {
 		double mine = kernel_number("/proc/self/status", "VmSize:", 1024);
 
@@ -104,31 +105,64 @@ available_memory(const struct train *t)
 {
 	int64_t room = t->be->room(t->be);
 
-	return room >= 0 ? (double)room : host_memory();
+	return room >= 0 ? (double)room : host_memory(t->ranks->local_n);
 }
 
-static void
-plan_memory(struct train *t, struct od_order *order, struct train_plan *p)
+/* The largest micro-batch of all ranks; count: of all of them. */
+static enum od_status
+widest(const struct train *t, struct od_micro_peak *p, struct od_error *err)
+{
+	int64_t *const size[] = { &p->tokens, &p->rows, &p->entries, &p->max_pos };
+	double count = (double)p->count;
+	int64_t least;
+	enum od_status st = od_ranks_sum(t->ranks, &count, err);
+
+	for (size_t i = 0; st == OD_OK && i < sizeof size / sizeof *size; i++)
+		st = od_ranks_range(t->ranks, *size[i], &least, size[i], err);
+	p->count = (int64_t)count;
+	return st;
+}
+
+static enum od_status
+plan_memory(struct train *t, struct od_order *order, struct train_plan *p, struct od_error *err)
 {
 	int64_t eval = train_eval_tokens(t);
+	struct od_footprint_of of = { &t->start.model.config, &t->start.model.params, t->be->type, t->be->host_memory,
+		t->ranks->n, 0, 0 };
+	enum od_status st = od_order_peak_share(order, 0, p->schedule.total, t->o->set.micro_tokens, t->ranks->rank,
+		t->ranks->n, &p->micro, err);
 
-	od_order_peak(order, 0, p->schedule.total, t->o->set.micro_tokens, &p->micro);
-	p->weights = (double)od_model_bytes(&t->start.model.params, t->be->type, false);
-	p->gradients = 4 * (double)t->start.model.params.total;
-	p->moments = 2 * p->gradients;
-	p->activations = (double)od_engine_bytes(&t->start.model.config, t->be->type, true, (int64_t)larger(p->micro.tokens, eval),
-		(int64_t)larger(p->micro.rows, eval));
+	st = od_ranks_agree(t->ranks, st, err);
+	if (st == OD_OK)
+		st = widest(t, &p->micro, err);
+	of.tokens = (int64_t)larger(p->micro.tokens, eval);
+	of.rows = (int64_t)larger(p->micro.rows, eval);
+	if (st == OD_OK)
+		st = od_ranks_agree(t->ranks, od_footprint(&of, &p->memory, err), err);
 	p->index = (double)(p->pairs * (8 + 8 + (int64_t)sizeof(struct od_pair_size)) + p->held_out * 8);
-	p->peak = p->weights + p->gradients + p->moments + p->activations + (t->be->host_memory ? p->index : 0);
+	p->peak = p->memory.total + (t->be->host_memory ? p->index : 0);
+	return st;
 }
 
 #define MOST_DEVICE_TOKENS 16384       /* beyond this a GPU gains next to nothing */
 
-void
-train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
+/* Whether all ranks have room for the plan. */
+static enum od_status
+fits_everywhere(const struct train *t, const struct train_plan *p, bool *fits, struct od_error *err)
+{
+	int64_t all, some;
+	enum od_status st = od_ranks_range(t->ranks, p->peak <= p->available, &all, &some, err);
+
+	*fits = all;
+	return st;
+}
+
+enum od_status
+train_make_plan(struct train *t, struct od_order *order, struct train_plan *p, struct od_error *err)
 {
 	struct od_train_settings *set = &t->o->set;
-	bool choose = set->micro_tokens == 0;
+	bool choose = set->micro_tokens == 0, fits = true;
+	enum od_status st;
 
 	*p = (struct train_plan){ .pairs = order->n, .held_out = t->held_out ? od_pairfile_count(t->held_out) : 0 };
 	p->schedule = od_train_schedule(set, order);
@@ -136,11 +170,15 @@ train_make_plan(struct train *t, struct od_order *order, struct train_plan *p)
 	count_tokens(order, p);
 	if (choose)
 		set->micro_tokens = t->be->host_memory ? OD_MICRO_TOKENS : MOST_DEVICE_TOKENS;
-	plan_memory(t, order, p);
-	while (choose && p->peak > p->available && set->micro_tokens > OD_MICRO_TOKENS) {
+	st = plan_memory(t, order, p, err);
+	while (st == OD_OK && choose && set->micro_tokens > OD_MICRO_TOKENS) {
+		st = fits_everywhere(t, p, &fits, err);
+		if (st != OD_OK || fits)
+			break;
 		set->micro_tokens /= 2;
-		plan_memory(t, order, p);
+		st = plan_memory(t, order, p, err);
 	}
+	return st;
 }
 
 static void
@@ -150,6 +188,20 @@ print_bytes(const char *what, double bytes)
 
 	od_num_human_bytes(text, bytes);
 	printf("  %-16s %s\n", what, text);
+}
+
+void
+train_print_footprint(const struct od_footprint *f)
+{
+	print_bytes("weights", f->weights);
+	if (f->master > 0)
+		print_bytes("master weights", f->master);
+	print_bytes("gradients", f->gradients);
+	print_bytes("moments", f->moments);
+	print_bytes("activations", f->activations);
+	print_bytes("tiles of logits", f->head);
+	if (f->buffers > 0)
+		print_bytes("exchange", f->buffers);
 }
 
 void
@@ -169,15 +221,20 @@ train_print_plan(const struct train *t, const struct train_plan *p)
 		(long long)s->batch, (long long)p->schedule.warmup, od_decay_names[s->decay], s->lr);
 	printf("micro-batches      %lld in all, up to %lld tokens\n", (long long)p->micro.count,
 		(long long)p->micro.tokens);
-	printf("memory\n");
-	print_bytes("weights", p->weights);
-	print_bytes("gradients", p->gradients);
-	print_bytes("moments", p->moments);
-	print_bytes("activations", p->activations);
+	if (t->ranks->n > 1)
+		printf("ranks              %d (%s), %d on this machine\n", t->ranks->n, t->ranks->how, t->ranks->local_n);
+	printf(t->ranks->n > 1 ? "memory of a rank\n" : "memory\n");
+	train_print_footprint(&p->memory);
 	print_bytes("index of pairs", p->index);
 	print_bytes("peak", p->peak);
 	if (p->available > 0)
 		print_bytes("available", p->available);
+}
+
+double
+train_peak_memory(void)
+{
+	return kernel_number("/proc/self/status", "VmHWM:", 1024);
 }
 
 enum od_status

@@ -54,8 +54,8 @@
 
 #include <tuple>
 
-#include "cuda_bf16.h"
-#include "cuda_runtime.h"
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
 
 /* ---- for tests ---- */
 extern "C" {
