@@ -199,7 +199,8 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/
 
 # (Fuzzing and the race checker want instrumentation of their own.)
 EMU_TOOLS := $(patsubst %,$(BUILD)/emu/bin/%,od-ref od-train od-eval od-inspect)
-DEVICE_TESTS := $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(EMU_TOOLS)) $(if $(SANITIZE),,$(RACE_TESTS))) $(if $(CU_OBJ),$(CUDA_TESTS))
+EMU_CHECK := $(if $(FUZZ)$(CU_OBJ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS)))
+DEVICE_TESTS := $(if $(CU_OBJ),$(CUDA_TESTS),$(EMU_CHECK) $(if $(FUZZ)$(SANITIZE),,$(EMU_TOOLS)))
 tests: $(TESTS) $(FUZZERS) $(DEVICE_TESTS) ;@:
 fuzzers: $(FUZZERS)
 
@@ -208,7 +209,7 @@ RUN = $(if $(SANITIZE),OD_TEST_QUICK=1) BIN="$(abspath $(BIN))" BUILD="$(abspath
 
 check: deps
 	@$(MAKE) --no-print-directory all tests $(if $(SANITIZE),,$(BUILD)/emu/bin/od-train)
-	@$(RUN) $(TESTS) $(FUZZERS) $(if $(FUZZ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS))) $(SCRIPTS)
+	@$(RUN) $(TESTS) $(FUZZERS) $(EMU_CHECK) $(SCRIPTS)
 
 # The large reference cases; ORACLE is a folder that holds them.
 check-oracle: all tests

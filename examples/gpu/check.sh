@@ -69,7 +69,7 @@ programs=()
 start_tests() {
     local f
     [ ${#programs[@]} -gt 0 ] || no_job tests "no test programs in $tests"
-    for f in ${programs[@]+"${programs[@]}"}; do job "tests-$(basename "$f")" "$f"; done
+    for f in ${programs[@]+"${programs[@]}"}; do OD_TEST_LARGE=1 job "tests-$(basename "$f")" "$f"; done
 }
 
 start_sanitizer() {
@@ -83,10 +83,10 @@ start_sanitizer() {
     for f in "${programs[@]}"; do
         name=$(basename "$f")
         # shellcheck disable=SC2086
-        job "memcheck-$name" $tool memcheck "$f"
+        OD_TEST_QUICK=1 job "memcheck-$name" $tool memcheck "$f"
         # shellcheck disable=SC2086
         case $name in
-        test_attention | test_ops) OD_TEST_DTYPE=bf16 job "racecheck-$name" $tool racecheck "$f" ;;
+        test_attention | test_ops) OD_TEST_QUICK=1 OD_TEST_DTYPE=bf16 job "racecheck-$name" $tool racecheck "$f" ;;
         esac
     done
 }

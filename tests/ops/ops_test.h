@@ -241,6 +241,7 @@ ops_begin(const char *program)
 		device[i] = open_backend("cuda", i ? OD_COMPUTE_BF16 : OD_COMPUTE_FP32, 0);
 		visitor[i] = visitor_of(device[i]);
 	}
+	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
 	cpu = open_backend("cpu", OD_COMPUTE_AUTO, 2);
