@@ -104,11 +104,33 @@ struct od_targets {
  * bits on a GPU's matrix units. */
 enum od_compute { OD_COMPUTE_AUTO, OD_COMPUTE_FP32, OD_COMPUTE_TF32, OD_COMPUTE_BF16 };
 
+/* Collectives between the devices of several processes, one device each; all of them call these in the same order. They are
+ * queued behind the backend's operations and run beside later ones until settle().
+ *   identity  a fresh name for a group, made by one process for all; OD_ESUPPORT when the library for it is missing
+ *   join      waits until all n have joined; the group lasts as long as the backend
+ *   reduce    x[first[k], + count[k]) of process k becomes the sum of that range over all, in an order that every run repeats
+ *   gather    x[first[k], + count[k]), elements of 'type', becomes process k's everywhere
+ *   settle    later operations of the backend see what was reduced and gathered */
+enum { OD_GROUP_ID = 128 };
+
+struct od_backend;
+
+struct od_group_ops {
+	enum od_status (*identity)(struct od_backend *be, unsigned char id[OD_GROUP_ID], struct od_error *err);
+	enum od_status (*join)(struct od_backend *be, const unsigned char id[OD_GROUP_ID], int rank, int n, struct od_error *err);
+	enum od_status (*reduce)(struct od_backend *be, float *x, const int64_t *first, const int64_t *count,
+		struct od_error *err);
+	enum od_status (*gather)(struct od_backend *be, void *x, enum od_dtype type, const int64_t *first, const int64_t *count,
+		struct od_error *err);
+	enum od_status (*settle)(struct od_backend *be, struct od_error *err);
+};
+
 struct od_backend {
 	const char *name;                      /* "cpu", "ref", "cuda:0" */
 	const char *numerics;                  /* "cpu fp32 onednn-2.6 k1": changes whenever results may change */
 	enum od_dtype type;                    /* OD_F32 or OD_BF16: of weights and activations in products */
 	bool host_memory;                      /* the host may read and write device addresses */
+	const struct od_group_ops *group;      /* NULL: the backend has none */
 	void *ctx;
 #define OD_OP(ret, op, args) ret (*op) args;
 #include "ops.def"

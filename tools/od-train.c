@@ -209,7 +209,7 @@ static enum od_status
 check_room_for_model(struct train *t, struct od_error *err)
 {
 	struct od_footprint_of of = { &t->start.model.config, &t->start.model.params, t->be->type, t->be->host_memory,
-		t->ranks->n, 0, 0 };
+		t->ranks->n, 0, 0, 0 };
 	struct od_footprint f;
 	enum od_status st = od_footprint(&of, &f, err);
 
@@ -594,6 +594,19 @@ describe_run(struct train *t, struct od_error *err)
 	return od_ranks_agree(t->ranks, st, err);
 }
 
+/* Devices that can reach each other exchange without the host. */
+static enum od_status
+join_devices(struct train *t, struct od_error *err)
+{
+	bool joined;
+	enum od_status st = od_ranks_join_devices(t->ranks, t->be, &joined, err);
+
+	if (st == OD_OK && t->ranks->n > 1 && !t->be->host_memory)
+		od_note("the ranks' devices exchange %s", joined ? "by NCCL" : "through host memory: NCCL is not installed, or two "
+			"ranks share a device");
+	return st;
+}
+
 static enum od_status
 run(struct train *t, struct od_error *err)
 {
@@ -606,6 +619,8 @@ run(struct train *t, struct od_error *err)
 	st = train_same_options(t, err);
 	if (st == OD_OK)
 		st = look_at_model(t, err);
+	if (st == OD_OK)
+		st = join_devices(t, err);
 	if (st == OD_OK)
 		st = claim_together(t, &done, err);
 	if (st == OD_OK && done) {

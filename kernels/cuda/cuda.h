@@ -5,6 +5,7 @@
  *   norm.cu elem.cu rows.cu optim.cu   what moves through memory once
  *   attn_fwd.cu attn_bwd.cu            attention over the packed tree
  *   head.cu           LM head: tiles of rows x vocabulary
+ *   nccl.h, nccl.cu   collectives between the devices of several processes, NCCL opened at run time
  *   device.h          what kernels are written with
  *   emu/              the same sources on a CPU, for tests
  *
@@ -32,6 +33,7 @@ struct cuda_ctx {
 	struct { void *data; size_t bytes; } scratch[N_CUDA_SCRATCH_SLOTS];
 	struct cuda_blas *blas;
 	struct cuda_tiles *tiles;              /* attn.h: the packed tree as work lists, as last uploaded */
+	struct cuda_group *group;              /* nccl.cu: the devices of the other ranks; NULL: none were joined */
 	char name[32], numerics[96];
 };
 
@@ -54,8 +56,12 @@ void *od_cuda_scratch(struct cuda_ctx *ctx, enum cuda_scratch_slot slot, size_t 
 /* Queues a copy of host memory, which may be reused at once. */
 void od_cuda_upload(struct od_backend *be, void *dev, const void *host, size_t bytes);
 
-/* attn_fwd.cu */
+/* attn_tiles.cu */
 void od_cuda_tiles_free(struct cuda_ctx *ctx);
+
+/* nccl.cu */
+extern const struct od_group_ops od_cuda_group_ops;
+void od_cuda_group_free(struct cuda_ctx *ctx);
 
 /* The operations of kernels/ops.def, one prototype each: od_cuda_gemm, od_cuda_norm_fwd, ... */
 #define OD_OP(ret, op, args) ret od_cuda_##op args;

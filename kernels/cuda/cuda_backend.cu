@@ -252,6 +252,7 @@ od_cuda_close(struct od_backend *be)
 
 	od_cuda_blas_close(s->ctx.blas);
 	od_cuda_tiles_free(&s->ctx);
+	od_cuda_group_free(&s->ctx);
 	for (int i = 0; i < N_CUDA_SCRATCH_SLOTS; i++)
 		cudaFree(s->ctx.scratch[i].data);
 	if (s->pinned)
@@ -288,6 +289,7 @@ od_cuda_open(struct od_backend **out, const char *name, enum od_compute compute,
 	be->type = compute == OD_COMPUTE_BF16 ? OD_BF16 : OD_F32;
 	be->host_memory = false;
 	fill_table(be);
+	be->group = &od_cuda_group_ops;
 	name_backend(be, &prop, compute);
 	*out = be;
 	return OD_OK;

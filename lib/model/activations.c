@@ -36,7 +36,7 @@ ints(struct cursor *c, int64_t n)
 }
 
 static void
-plan_layer(struct cursor *at, struct od_layer_acts *l, const struct od_model_config *c, int64_t T)
+plan_layer(struct cursor *at, struct od_layer_acts *l, const struct od_model_config *c, int64_t T, bool own_gate_up)
 {
 	int64_t d = c->hidden_size, q = (int64_t)c->n_heads * c->head_dim, kv = (int64_t)c->n_kv_heads * c->head_dim;
 
@@ -47,7 +47,7 @@ plan_layer(struct cursor *at, struct od_layer_acts *l, const struct od_model_con
 	l->lse = floats(at, T, c->n_heads);
 	l->x_mid = floats(at, T, d);
 	l->rstd_mid = floats(at, T, 1);
-	l->gate_up = acts(at, T, 2 * c->intermediate_size);
+	l->gate_up = own_gate_up ? acts(at, T, 2 * c->intermediate_size) : NULL;
 	l->o = l->down = NULL;
 	l->rstd_o = l->rstd_down = NULL;
 	if (c->post_norms) {
@@ -80,9 +80,11 @@ od_activations_plan(struct od_activations *a, char *base, const struct od_model_
 
 	for (int i = 0; i < c->n_layers; i++) {
 		if (i == 0 || n->training)
-			plan_layer(&at, &a->layer[i], c, n->tokens);
+			plan_layer(&at, &a->layer[i], c, n->tokens, i == 0 || i >= n->again);
 		else
 			a->layer[i] = a->layer[0];
+		if (i < n->again)
+			a->layer[i].gate_up = a->layer[0].gate_up;
 	}
 	/* a layer's output may take the place of its input once nothing is kept for backward */
 	a->x_out = n->training ? floats(&at, n->tokens, d) : a->layer[0].x_in;

@@ -18,7 +18,7 @@ struct od_layer_acts {
 	void *o;                                   /* [T,d] output projection, with post norms only */
 	float *rstd_o;                             /* [T] */
 	float *x_mid, *rstd_mid;                   /* [T,d] residual stream after attention; [T] */
-	void *gate_up;                             /* [T, 2 f] */
+	void *gate_up;                             /* [T, 2 f]; of the layers that make it again: one for all */
 	void *down;                                /* [T,d] down projection, with post norms only */
 	float *rstd_down;                          /* [T] */
 };
@@ -42,6 +42,7 @@ struct od_arena_size {
 	enum od_dtype type;
 	bool training;
 	int64_t tokens, rows, entries;
+	int32_t again;                             /* layers from the first on that make gate and up again in backward */
 };
 
 /* Lays everything out from 'base' (NULL: only counts). Returns the bytes. layer must have room for n_layers. */
@@ -56,6 +57,7 @@ struct od_engine {
 	struct od_arena_size size;
 	float *rope_cos, *rope_sin;                /* [rope_len, head_dim / 2] device */
 	int64_t rope_len;
+	int32_t again;                             /* as asked for; size.again is what the arena was laid out for */
 	od_gradients_final *final;                 /* NULL: nobody watches */
 	void *final_ctx;
 };
@@ -136,6 +138,9 @@ od_stacked(const struct od_params *p, const int *i, int n)
 
 struct od_tree od_batch_tree(const struct od_engine *e, const struct od_batch *b);
 struct od_attn_params od_layer_attention(const struct od_model_config *c, int layer);
+
+/* out[T, sum of rows] = x W^T for n parameters that follow each other (q, k, v; gate, up), biases added (-1: none). */
+void od_linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first, int n, const int *bias);
 
 void od_forward_layers(struct od_engine *e, const struct od_batch *b);
 void od_backward_layers(struct od_engine *e, const struct od_batch *b);

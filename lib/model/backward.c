@@ -1,6 +1,7 @@
 /* backward.c -- the mirror of forward.c. dx is the gradient of the residual stream; each branch adds to it.
  *
- * Recomputed rather than kept: norm outputs (from x and rstd) and the gated product.
+ * Recomputed rather than kept: norm outputs (from x and rstd) and the gated product; in the layers that od_engine_recompute
+ * names, gate and up themselves, which have the same bits the second time.
  */
 #include "model/activations.h"
 
@@ -87,14 +88,17 @@ mlp_backward(const struct od_engine *e, const struct od_batch *b, int layer, str
 	struct od_mat gate = od_mat_cols(gate_up, 0, f), up = od_mat_cols(gate_up, f, f);
 	struct od_mat dh = od_act(e, e->a.dtmp, T, c->hidden_size);
 	struct od_mat dbranch = into_branch(e, dx, l->down, l->rstd_down, p->post_mlp_norm);
+	struct od_mat h = norm_again(e, x, l->rstd_mid, p->pre_mlp_norm);
 	int bias[2] = { p->gate_bias, p->up_bias };
 
+	if (layer + 1 < e->size.again)         /* the last of them still has its own */
+		od_linear(e, gate_up, h, p->gate, 2, bias);
 	be->gemm(be, dact, dbranch, 0, od_weight(e->m, p->down, 1), 0, 0);
 	be->glu_bwd(be, gate, up, dact, dact, gate, up, c->act);        /* dact now holds the gated product */
 	be->gemm(be, od_weight_grad(e, p->down, 1), dbranch, 1, dact, 0, 1);
 	if (p->down_bias >= 0)
 		be->bias_bwd(be, od_vector_grad(e, p->down_bias), dbranch);
-	linear_backward(e, dh, gate_up, norm_again(e, x, l->rstd_mid, p->pre_mlp_norm), p->gate, 2, bias);
+	linear_backward(e, dh, gate_up, h, p->gate, 2, bias);
 	join_residual(e, dx, dh, x, l->rstd_mid, p->pre_mlp_norm);
 }
 

@@ -47,14 +47,30 @@ od_engine_watch(struct od_engine *e, od_gradients_final *fn, void *ctx)
 }
 
 int64_t
-od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int64_t max_tokens, int64_t max_rows)
+od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int32_t recompute, int64_t max_tokens,
+	int64_t max_rows)
 {
 	struct od_activations a = { .layer = od_calloc((size_t)c->n_layers, sizeof *a.layer) };
-	struct od_arena_size n = { type, training, max_tokens, max_rows, 2 * max_rows };
+	struct od_arena_size n = { type, training, max_tokens, max_rows, 2 * max_rows, recompute };
 	size_t bytes = a.layer ? od_activations_plan(&a, NULL, c, &n) : 0;
 
 	free(a.layer);
 	return (int64_t)bytes;
+}
+
+void
+od_engine_recompute(struct od_engine *e, int32_t layers)
+{
+	e->again = layers;
+}
+
+double
+od_recompute_share(const struct od_model_config *c, int32_t layers)
+{
+	double d = (double)c->hidden_size, f = (double)c->intermediate_size, q = (double)c->n_heads * c->head_dim;
+	double layer = 2 * d * (2 * q + 2 * (double)c->n_kv_heads * c->head_dim) + 6 * d * f;
+
+	return (layers > 1 ? layers - 1 : 0) * 4 * d * f / (3 * (c->n_layers * layer + 2 * d * (double)c->vocab_size));
 }
 
 static int64_t
@@ -109,10 +125,10 @@ od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_
 	int64_t max_pos, struct od_error *err)
 {
 	struct od_arena_size n = { e->m->be->type, training || e->size.training, larger(max_tokens, e->size.tokens),
-		larger(max_rows, e->size.rows), larger(max_entries, e->size.entries) };
+		larger(max_rows, e->size.rows), larger(max_entries, e->size.entries), e->again };
 
 	bool fits = e->arena && n.training == e->size.training && n.tokens == e->size.tokens && n.rows == e->size.rows &&
-		n.entries == e->size.entries;
+		n.entries == e->size.entries && n.again == e->size.again;
 
 	if (!fits && grow_arena(e, &n, err) != OD_OK)
 		return OD_ENOMEM;

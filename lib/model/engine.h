@@ -6,7 +6,7 @@
  * MEMORY. od_engine_reserve plans every activation for a batch of at most so many tokens and rows as one arena, so a
  * training loop allocates nothing. In scoring mode only one layer's activations exist at a time; in training mode each
  * layer keeps its input, q, k, v, the attention output, the mid-layer residual, gate and up; norms and the gated product
- * are recomputed in backward.
+ * are recomputed in backward, gate and up too where od_engine_recompute says so.
  */
 #ifndef OD_MODEL_ENGINE_H
 #define OD_MODEL_ENGINE_H
@@ -55,8 +55,15 @@ void od_engine_close(struct od_engine *e);
 int64_t od_model_bytes(const struct od_params *p, enum od_dtype type, bool frozen);
 
 /* Bytes that a batch of these sizes needs beyond weights, gradients and moments, on a backend of this type. */
-int64_t od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int64_t max_tokens,
-	int64_t max_rows);
+int64_t od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int32_t recompute,
+	int64_t max_tokens, int64_t max_rows);
+
+/* The first so many layers do not keep gate and up, the widest of what a layer keeps, but share one place for them and make
+ * them again in backward (but for the last to use it): the same bits for less memory. Takes effect at the next od_engine_reserve. */
+void od_engine_recompute(struct od_engine *e, int32_t layers);
+
+/* The work that adds, as a share of forward and backward of the products. */
+double od_recompute_share(const struct od_model_config *c, int32_t layers);
 
 /* Makes room; grows an existing arena. OD_ENOMEM names the bytes. */
 OD_MUST_CHECK enum od_status od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_t max_rows,

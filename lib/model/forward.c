@@ -22,9 +22,8 @@ od_batch_tree(const struct od_engine *e, const struct od_batch *b)
 	return (struct od_tree){ b->n_tokens, b->n_segments, b->seg_start, b->seg_len, b->seg_parent, e->a.pos };
 }
 
-/* out[T, sum of rows] = x W^T for n parameters that follow each other (q, k, v; gate, up), biases added. */
-static void
-linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first, int n, const int *bias)
+void
+od_linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first, int n, const int *bias)
 {
 	struct od_backend *be = e->m->be;
 	const struct od_params *p = &e->m->params;
@@ -74,7 +73,7 @@ add_branch(const struct od_engine *e, float *sum, struct od_mat x, struct od_mat
 	struct od_mat y = od_mat_f32(sum, x.rows, x.cols), branch = od_act(e, kept, x.rows, x.cols);
 
 	if (post_norm >= 0) {
-		linear(e, branch, in, weight, 1, &bias);
+		od_linear(e, branch, in, weight, 1, &bias);
 		norm(e, y, rstd, branch, post_norm);
 		be->add(be, y, x);
 		return;
@@ -98,7 +97,7 @@ attention(const struct od_engine *e, const struct od_batch *b, int layer)
 	struct od_attn_params attn = od_layer_attention(c, layer);
 	int bias[3] = { p->q_bias, p->k_bias, p->v_bias };
 
-	linear(e, qkv, norm_into_scratch(e, l->rstd_in, x, p->input_norm), p->q, 3, bias);
+	od_linear(e, qkv, norm_into_scratch(e, l->rstd_in, x, p->input_norm), p->q, 3, bias);
 	be->rope(be, od_mat_cols(qkv, 0, nq + nkv), e->a.pos, e->rope_cos, e->rope_sin, c->head_dim, 0);
 	be->attn_fwd(be, out, l->lse, od_mat_cols(qkv, 0, nq), od_mat_cols(qkv, nq, nkv), od_mat_cols(qkv, nq + nkv, nkv), &tree,
 		&attn);
@@ -117,7 +116,7 @@ mlp(const struct od_engine *e, const struct od_batch *b, int layer, float *x_out
 	struct od_mat gate_up = od_act(e, l->gate_up, T, 2 * f);
 	int bias[2] = { p->gate_bias, p->up_bias };
 
-	linear(e, gate_up, norm_into_scratch(e, l->rstd_mid, x, p->pre_mlp_norm), p->gate, 2, bias);
+	od_linear(e, gate_up, norm_into_scratch(e, l->rstd_mid, x, p->pre_mlp_norm), p->gate, 2, bias);
 	be->glu_fwd(be, act, od_mat_cols(gate_up, 0, f), od_mat_cols(gate_up, f, f), c->act);
 	add_branch(e, x_out, x, act, p->down, p->down_bias, p->post_mlp_norm, l->down, l->rstd_down);
 }

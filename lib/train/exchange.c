@@ -324,32 +324,52 @@ begin(struct od_exchange *x, enum kind kind, void *base, size_t size)
 	x->begun = x->s->n_parts;
 }
 
-enum od_status
-od_exchange_reduce_part(struct od_exchange *x, float *grads, int part, struct od_error *err)
-{
-	if (x->r->n == 1 || x->r->device_reduce)
-		return OD_OK;
-	if (x->begun == x->s->n_parts)
-		begin(x, REDUCE, grads, sizeof *grads);
-	x->begun = part;
-	return move(x, false, err);
-}
+/* ---- a transport that has its own way on the device is handed whole parts ---------------------------------------- */
 
-/* What each rank owns of a part goes to a transport that has its own way on the device. */
 static enum od_status
-on_device(struct od_exchange *x, enum kind kind, void *base, enum od_dtype type, struct od_error *err)
+part_on_device(struct od_exchange *x, enum kind kind, void *base, enum od_dtype type, int part, struct od_error *err)
 {
 	struct od_slice *slice = NULL;
 	enum od_status st = od_alloc(&slice, (size_t)x->r->n, sizeof *slice, "a table of slices", err);
 
-	for (int i = x->s->n_parts - 1; st == OD_OK && i >= 0; i--) {
-		for (int k = 0; k < x->r->n; k++)
-			slice[k] = od_shard_slice(x->s, i, k);
+	for (int k = 0; st == OD_OK && k < x->r->n; k++)
+		slice[k] = od_shard_slice(x->s, part, k);
+	if (st == OD_OK)
 		st = kind == REDUCE ? x->r->device_reduce(x->r, x->be, base, slice, err)
 			: x->r->device_gather(x->r, x->be, base, type, slice, err);
-	}
 	free(slice);
 	return st;
+}
+
+/* Parts down to this one that have not been reduced yet in this update. */
+static enum od_status
+reduce_on_device(struct od_exchange *x, float *grads, int part, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	while (st == OD_OK && x->begun > part)
+		st = part_on_device(x, REDUCE, grads, OD_F32, --x->begun, err);
+	return st;
+}
+
+static enum od_status
+settle_device(struct od_exchange *x, struct od_error *err)
+{
+	x->begun = x->s->n_parts;
+	return x->r->device_settle ? x->r->device_settle(x->r, x->be, err) : OD_OK;
+}
+
+enum od_status
+od_exchange_reduce_part(struct od_exchange *x, float *grads, int part, struct od_error *err)
+{
+	if (x->r->n == 1)
+		return OD_OK;
+	if (x->r->device_reduce)
+		return reduce_on_device(x, grads, part, err);
+	if (x->begun == x->s->n_parts)
+		begin(x, REDUCE, grads, sizeof *grads);
+	x->begun = part;
+	return move(x, false, err);
 }
 
 enum od_status
@@ -359,11 +379,9 @@ od_exchange_reduce(struct od_exchange *x, float *grads, struct od_error *err)
 
 	if (x->r->n == 1)
 		return OD_OK;
-	if (x->r->device_reduce)
-		return on_device(x, REDUCE, grads, OD_F32, err);
 	st = od_exchange_reduce_part(x, grads, 0, err);
 	if (st == OD_OK)
-		st = move(x, true, err);
+		st = x->r->device_reduce ? settle_device(x, err) : move(x, true, err);
 	x->begun = x->s->n_parts;
 	return st;
 }
@@ -371,12 +389,15 @@ od_exchange_reduce(struct od_exchange *x, float *grads, struct od_error *err)
 enum od_status
 od_exchange_gather(struct od_exchange *x, void *weights, enum od_dtype type, struct od_error *err)
 {
-	enum od_status st;
+	enum od_status st = OD_OK;
 
 	if (x->r->n == 1)
 		return OD_OK;
-	if (x->r->device_gather)
-		return on_device(x, GATHER, weights, type, err);
+	if (x->r->device_gather) {
+		for (int i = x->s->n_parts - 1; st == OD_OK && i >= 0; i--)
+			st = part_on_device(x, GATHER, weights, type, i, err);
+		return st == OD_OK ? settle_device(x, err) : st;
+	}
 	begin(x, GATHER, weights, od_dtype_size(type));
 	x->begun = 0;
 	st = move(x, true, err);

@@ -8,7 +8,7 @@
 #define CPU_ROWS   1024
 #define CPU_TILE   1024
 #define GPU_ROWS   1024
-#define GPU_TILE   8192
+#define GPU_TILE   8448
 #define GPU_PANEL 16384
 
 static double
@@ -54,7 +54,7 @@ od_footprint(const struct od_footprint_of *of, struct od_footprint *f, struct od
 		return st;
 	of_shard(of, &s, f);
 	od_shard_release(&s);
-	f->activations = (double)od_engine_bytes(of->config, of->type, true, of->tokens, of->rows);
+	f->activations = (double)od_engine_bytes(of->config, of->type, true, of->recompute, of->tokens, of->rows);
 	f->head = head_bytes(of);
 	f->total = f->weights + f->master + f->gradients + f->moments + f->activations + f->head + f->buffers;
 	return OD_OK;

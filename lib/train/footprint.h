@@ -24,6 +24,7 @@ struct od_footprint_of {
 	bool host_memory;                          /* the device's memory is the host's */
 	int ranks;
 	int64_t tokens, rows;                      /* of the largest micro-batch */
+	int32_t recompute;                         /* layers that make gate and up again (model/engine.h) */
 };
 
 /* Bytes; of rank 0, whose share is the largest. */

@@ -61,11 +61,13 @@ struct od_ranks {
 	/* The door for a device's own collectives (NCCL), NULL where there is none: exchange.c then goes through host memory.
 	 * Both are collective and are only ordered behind the backend's operations, not waited for; slice[n] says what each
 	 * rank owns. device_reduce: x[slice[rank]] of each rank becomes the sum of that range over all ranks, in an order that
-	 * every run repeats. device_gather: x[slice[k]], elements of 'type', becomes rank k's everywhere. */
+	 * every run repeats. device_gather: x[slice[k]], elements of 'type', becomes rank k's everywhere. device_settle: what the
+	 * backend does next sees what was reduced and gathered. */
 	enum od_status (*device_reduce)(struct od_ranks *r, struct od_backend *be, float *x, const struct od_slice *slice,
 		struct od_error *err);
 	enum od_status (*device_gather)(struct od_ranks *r, struct od_backend *be, void *x, enum od_dtype type,
 		const struct od_slice *slice, struct od_error *err);
+	enum od_status (*device_settle)(struct od_ranks *r, struct od_backend *be, struct od_error *err);
 };
 
 /* One process. Nothing to release. */
@@ -74,6 +76,11 @@ struct od_ranks *od_ranks_alone(void);
 /* Joins the MPI job this process was started in. Only where the library was built with MPI (make MPI=1). Release with
  * close(). */
 OD_MUST_CHECK enum od_status od_ranks_mpi_open(struct od_ranks **out, struct od_error *err);
+
+/* Collective. Opens that door where the backend of every rank has collectives of its own (backend.h, struct od_group_ops) and
+ * rank 0's library for them is there; *joined says whether it is open. Without it nothing is lost but speed. */
+OD_MUST_CHECK enum od_status od_ranks_join_devices(struct od_ranks *r, struct od_backend *be, bool *joined,
+	struct od_error *err);
 
 /* Collective. Every rank says how it fared; all get OD_OK, or the status and the message of the lowest rank that did not,
  * with that rank named. err is where the caller's own message stands (may be NULL). */

@@ -94,6 +94,8 @@ od_trainer_open(struct od_trainer *t, struct od_model *m, struct od_order *order
 	if (st == OD_OK)
 		st = od_engine_open(&t->engine, m, t->grads, err);
 	if (st == OD_OK)
+		od_engine_recompute(t->engine, set->recompute);
+	if (st == OD_OK)
 		st = reserve(t, eval_tokens, err);
 	if (st != OD_OK)
 		od_trainer_close(t);

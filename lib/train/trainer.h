@@ -42,6 +42,7 @@ struct od_train_settings {
 	int64_t batch, epochs;
 	int64_t steps;                     /* > 0: this many updates, whatever the epochs say */
 	int64_t micro_tokens;              /* budget of a micro-batch, in tree tokens; 0: od-train chooses for the device */
+	int32_t recompute;                 /* layers that make gate and up again in backward, to save memory */
 	uint64_t seed;
 	bool shuffle;
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ranks on a device whose memory the host cannot read, in fp32 and in bf16 with sharded master weights: the CUDA backend on the
-# emulator. Gradients leave while backward runs, through host memory.
+# emulator. Gradients leave while backward runs, through host memory or by (emulated) NCCL.
 . tests/cli/lib.sh
 . tests/cli/od-train/fixture.sh
 BUILD=${BUILD:-$PWD/build/release}
@@ -29,10 +29,11 @@ cat > far.py <<- 'PYTHON'
 	assert ha == hb and len(a) == len(b)
 	print(max(abs(x - y) for x, y in zip(a, b)) / max(map(abs, a)))
 PYTHON
-while read -r type n; do
+while read -r type n nccl; do
+	export OD_EMU_NCCL=$nccl
 	mpi -n 1 $OD --dtype $type --out one pairs
 	run_tool mpi -n $n $OD --dtype $type --out r pairs
-	exit_is 0 "$type: $n ranks"
+	exit_is 0 "$type: $n ranks, $([ $nccl = 1 ] && echo by NCCL || echo through the host)"
 	is "$(paste <(losses one.run) <(losses r.run) | awk '{ d = ($1 - $2) / $1; if (d * d > 1e-10) bad = 1 } END { print NR, bad + 0 }')" "2 0" \
 		"$type: $n ranks: held-out losses within 1e-5 of one"
 	is "$(awk -v d="$(python3 far.py one/model.safetensors r/model.safetensors)" 'BEGIN { print (d < 1e-4) }')" 1 \
@@ -43,7 +44,16 @@ while read -r type n; do
 	ok "$type: $n ranks: the same bytes again" cmp -s r/model.safetensors again/model.safetensors
 	rm -rf r r.run again again.run
 	rm -rf one one.run
-done <<< $'fp32 2\nbf16 2\nbf16 3'
+done <<< $'fp32 2 0\nbf16 2 0\nfp32 3 1\nbf16 2 1\nbf16 3 1'
+
+# the road is said; a sum in rank order is the same on both
+for nccl in 0 1; do
+	export OD_EMU_NCCL=$nccl
+	run_tool mpi -n 2 ${OD/ -q/} --dtype bf16 --out "road$nccl" pairs
+	like "$err" "the ranks' devices exchange $([ $nccl = 1 ] && echo by NCCL || echo through host memory)" "NCCL $nccl: it says which way"
+done
+ok "the same bytes both ways" cmp -s road0/model.safetensors road1/model.safetensors
+rm -rf road?*
 
 # resumed by another number of ranks: the master weights come from the checkpoint, not from what was rounded
 mpi -n 2 $OD --dtype bf16 --epochs 2 --out whole pairs

@@ -277,6 +277,59 @@ test_final_gradients_are_final(void **state)
 	od_backend_close(cpu);
 }
 
+/* Gate and up made again in some layers, or in all: the gradients of keeping them, bit for bit, in a smaller arena. */
+static void
+check_recompute(const char *config, struct od_backend *be)
+{
+	struct od_rng rng = od_rng_init(seed, 78);
+	struct od_batch b = OD_BATCH_INIT;
+	struct od_model m;
+	struct sample s;
+	float logps[64], coef[64], *grads[2];
+	size_t bytes;
+
+	make_model(&m, config, be);
+	make_sample(&s, &rng, 5, 7, 4);
+	assert_int_equal(od_batch_add(&b, s.seqs, 2, NULL), OD_OK);
+	for (int i = 0; i < 64; i++)
+		coef[i] = (float)od_rng_normal(&rng);
+	bytes = (size_t)m.params.total * sizeof(float);
+	for (int32_t layers = 0; layers <= m.config.n_layers; layers++) {
+		struct od_engine *e = NULL;
+		float *g = calloc(1, bytes);
+
+		assert_int_equal(od_engine_open(&e, &m, g, NULL), OD_OK);
+		od_engine_recompute(e, layers);
+		assert_int_equal(od_engine_reserve(e, true, b.n_tokens, b.n_rows, b.n_entries, b.max_pos, NULL), OD_OK);
+		assert_int_equal(od_engine_forward(e, &b, logps, NULL), OD_OK);
+		assert_int_equal(od_engine_backward(e, &b, coef, NULL), OD_OK);
+		od_engine_close(e);
+		grads[layers > 0] = g;
+		if (layers > 0) {
+			assert_memory_equal(grads[1], grads[0], bytes);
+			free(grads[1]);
+		}
+	}
+	assert_true(od_engine_bytes(&m.config, OD_F32, true, m.config.n_layers, 999, 999) <
+		od_engine_bytes(&m.config, OD_F32, true, 1, 999, 999) || m.config.n_layers == 1);
+	assert_int_equal(od_engine_bytes(&m.config, OD_F32, true, 1, 999, 999), od_engine_bytes(&m.config, OD_F32, true, 0, 999, 999));
+	free(grads[0]);
+	od_batch_release(&b);
+	od_model_close(&m);
+}
+
+static void
+test_recomputed_layers(void **state)
+{
+	struct od_backend *cpu = NULL;
+
+	(void)state;
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 1, NULL), OD_OK);
+	for (size_t i = 0; i < N_CONFIGS; i++)
+		check_recompute(configs[i], cpu);
+	od_backend_close(cpu);
+}
+
 static void
 test_ids_outside_the_vocabulary(void **state)
 {
@@ -379,6 +432,7 @@ main(void)
 		cmocka_unit_test(test_tree_equals_sequences),
 		cmocka_unit_test(test_gradients),
 		cmocka_unit_test(test_final_gradients_are_final),
+		cmocka_unit_test(test_recomputed_layers),
 		cmocka_unit_test(test_ids_outside_the_vocabulary),
 		cmocka_unit_test(test_config_dialects),
 		cmocka_unit_test(test_config_refusals),

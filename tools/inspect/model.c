@@ -120,14 +120,14 @@ found_release(struct found *f)
 static int64_t
 bytes_of_ref(const struct found *f, int64_t tokens)
 {
-	return f->model.params.total * (int64_t)sizeof(float) + od_engine_bytes(&f->model.config, OD_F32, false, tokens, tokens);
+	return f->model.params.total * (int64_t)sizeof(float) + od_engine_bytes(&f->model.config, OD_F32, false, 0, tokens, tokens);
 }
 
 /* Weights, gradients and two moments. */
 static int64_t
 bytes_of_train(const struct found *f, int64_t tokens)
 {
-	return 4 * f->model.params.total * (int64_t)sizeof(float) + od_engine_bytes(&f->model.config, OD_F32, true, tokens, tokens);
+	return 4 * f->model.params.total * (int64_t)sizeof(float) + od_engine_bytes(&f->model.config, OD_F32, true, 0, tokens, tokens);
 }
 
 /* ---- tensors, alike ones of all layers in one line ---------------------------------------------------------------- */

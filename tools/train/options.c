@@ -62,6 +62,8 @@ static const struct od_opt optimiser_opts[] = {
 	OD_OPT_DOUBLE(T, set.clip, "clip", "X", 0, 1e30, "bound of the gradient's norm (0: none)"),
 	OD_OPT_INT(T, micro_tokens, "micro-tokens", "N", 0, 1 << 30,
 		"tokens that run through the model at once (0: as suits the device); memory, not results, depends on it"),
+	OD_OPT_SIZE(T, memory, "memory", "SIZE",
+		"memory the run may take (0: what is there); what does not fit is made again in backward: slower, the same bytes"),
 	OD_OPT_NOFLAG(T, set.shuffle, "no-shuffle", "take the pairs in the order they come"),
 	OD_OPT_END
 };

@@ -128,7 +128,7 @@ plan_memory(struct train *t, struct od_order *order, struct train_plan *p, struc
 {
 	int64_t eval = train_eval_tokens(t);
 	struct od_footprint_of of = { &t->start.model.config, &t->start.model.params, t->be->type, t->be->host_memory,
-		t->ranks->n, 0, 0 };
+		t->ranks->n, 0, 0, 0 };
 	enum od_status st = od_order_peak_share(order, 0, p->schedule.total, t->o->set.micro_tokens, t->ranks->rank,
 		t->ranks->n, &p->micro, err);
 
@@ -137,6 +137,7 @@ plan_memory(struct train *t, struct od_order *order, struct train_plan *p, struc
 		st = widest(t, &p->micro, err);
 	of.tokens = (int64_t)larger(p->micro.tokens, eval);
 	of.rows = (int64_t)larger(p->micro.rows, eval);
+	of.recompute = t->o->set.recompute;
 	if (st == OD_OK)
 		st = od_ranks_agree(t->ranks, od_footprint(&of, &p->memory, err), err);
 	p->index = (double)(p->pairs * (8 + 8 + (int64_t)sizeof(struct od_pair_size)) + p->held_out * 8);
@@ -145,23 +146,73 @@ plan_memory(struct train *t, struct od_order *order, struct train_plan *p, struc
 }
 
 #define MOST_DEVICE_TOKENS 16384       /* beyond this a GPU gains next to nothing */
+#define GOOD_DEVICE_TOKENS  4096       /* below this it loses more than recomputing costs */
+
+/* What the plan may take: what is there, or less where the user said so; 0: unknown. */
+static double
+allowed(const struct train *t, double available)
+{
+	double asked = (double)t->o->memory;
+
+	return asked > 0 && (available <= 0 || asked < available) ? asked : available;
+}
 
 /* Whether all ranks have room for the plan. */
 static enum od_status
 fits_everywhere(const struct train *t, const struct train_plan *p, bool *fits, struct od_error *err)
 {
+	double most = allowed(t, p->available);
 	int64_t all, some;
-	enum od_status st = od_ranks_range(t->ranks, p->peak <= p->available, &all, &some, err);
+	enum od_status st = od_ranks_range(t->ranks, most <= 0 || p->peak <= most, &all, &some, err);
 
 	*fits = all;
 	return st;
+}
+
+/* Halves the micro-batch until the plan fits, but not below 'least' tokens. */
+static enum od_status
+shrink_micro(struct train *t, struct od_order *order, struct train_plan *p, int64_t least, bool *fits, struct od_error *err)
+{
+	struct od_train_settings *set = &t->o->set;
+	enum od_status st = fits_everywhere(t, p, fits, err);
+
+	while (st == OD_OK && !*fits && set->micro_tokens > least) {
+		set->micro_tokens /= 2;
+		st = plan_memory(t, order, p, err);
+		if (st == OD_OK)
+			st = fits_everywhere(t, p, fits, err);
+	}
+	return st;
+}
+
+/* The fewest layers that have to recompute for the plan to fit; all of them when even that is not enough. */
+static enum od_status
+choose_recompute(struct train *t, struct od_order *order, struct train_plan *p, bool *fits, struct od_error *err)
+{
+	int32_t *layers = &t->o->set.recompute, low = 0, high = t->start.model.config.n_layers;
+	enum od_status st = OD_OK;
+
+	while (st == OD_OK && low < high) {
+		*layers = (low + high) / 2;
+		st = plan_memory(t, order, p, err);
+		if (st == OD_OK)
+			st = fits_everywhere(t, p, fits, err);
+		if (*fits)
+			high = *layers;
+		else
+			low = *layers + 1;
+	}
+	*layers = low;
+	if (st == OD_OK)
+		st = plan_memory(t, order, p, err);
+	return st == OD_OK ? fits_everywhere(t, p, fits, err) : st;
 }
 
 enum od_status
 train_make_plan(struct train *t, struct od_order *order, struct train_plan *p, struct od_error *err)
 {
 	struct od_train_settings *set = &t->o->set;
-	bool choose = set->micro_tokens == 0, fits = true;
+	bool choose = set->micro_tokens == 0, host = t->be->host_memory, fits = true;
 	enum od_status st;
 
 	*p = (struct train_plan){ .pairs = order->n, .held_out = t->held_out ? od_pairfile_count(t->held_out) : 0 };
@@ -169,15 +220,14 @@ train_make_plan(struct train *t, struct od_order *order, struct train_plan *p, s
 	p->available = available_memory(t);
 	count_tokens(order, p);
 	if (choose)
-		set->micro_tokens = t->be->host_memory ? OD_MICRO_TOKENS : MOST_DEVICE_TOKENS;
+		set->micro_tokens = host ? OD_MICRO_TOKENS : MOST_DEVICE_TOKENS;
 	st = plan_memory(t, order, p, err);
-	while (st == OD_OK && choose && set->micro_tokens > OD_MICRO_TOKENS) {
-		st = fits_everywhere(t, p, &fits, err);
-		if (st != OD_OK || fits)
-			break;
-		set->micro_tokens /= 2;
-		st = plan_memory(t, order, p, err);
-	}
+	if (st == OD_OK)
+		st = shrink_micro(t, order, p, choose && !host ? GOOD_DEVICE_TOKENS : set->micro_tokens, &fits, err);
+	if (st == OD_OK && !fits)
+		st = choose_recompute(t, order, p, &fits, err);
+	if (st == OD_OK && !fits && choose)
+		st = shrink_micro(t, order, p, 256, &fits, err);
 	return st;
 }
 
@@ -221,6 +271,9 @@ train_print_plan(const struct train *t, const struct train_plan *p)
 		(long long)s->batch, (long long)p->schedule.warmup, od_decay_names[s->decay], s->lr);
 	printf("micro-batches      %lld in all, up to %lld tokens\n", (long long)p->micro.count,
 		(long long)p->micro.tokens);
+	if (s->recompute)
+		printf("recomputed         gate and up of %d of %d layers (about %.0f %% more work)\n", s->recompute,
+			t->start.model.config.n_layers, 100 * od_recompute_share(&t->start.model.config, s->recompute));
 	if (t->ranks->n > 1)
 		printf("ranks              %d (%s), %d on this machine\n", t->ranks->n, t->ranks->how, t->ranks->local_n);
 	printf(t->ranks->n > 1 ? "memory of a rank\n" : "memory\n");
@@ -241,12 +294,14 @@ enum od_status
 train_check_memory(const struct train *t, double peak, const char *hint, struct od_error *err)
 {
 	char need[OD_NUM_TEXT], have[OD_NUM_TEXT];
-	double available = available_memory(t);
+	double available = available_memory(t), most = allowed(t, available);
+	bool told = most > 0 && most != available;
 
-	if (available <= 0 || peak <= available)
+	if (most <= 0 || peak <= most)
 		return OD_OK;
 	od_num_human_bytes(need, peak);
-	od_num_human_bytes(have, available);
-	return od_fail(err, OD_ENOMEM, "not enough memory%s%s: the planned peak is %s, available are %s%s",
-		t->be->host_memory ? "" : " on device ", t->be->host_memory ? "" : t->be->name, need, have, hint);
+	od_num_human_bytes(have, most);
+	return od_fail(err, OD_ENOMEM, "not enough memory%s%s: the planned peak is %s, %s %s%s",
+		t->be->host_memory ? "" : " on device ", t->be->host_memory ? "" : t->be->name, need,
+		told ? "--memory allows" : "available are", have, hint);
 }

@@ -119,6 +119,22 @@ print_room(const struct od_footprint_of *of, const struct od_footprint *f, int64
 		printf("smallest number    none: weights, gradients and activations of a rank alone are too much\n");
 }
 
+/* What --memory can bring the total down to with micro-batches of this size. */
+static void
+print_least(const struct od_footprint_of *of)
+{
+	struct od_footprint_of less = *of;
+	struct od_footprint f;
+	char text[OD_NUM_TEXT];
+
+	less.recompute = of->config->n_layers;
+	if (od_footprint(&less, &f, NULL) != OD_OK)
+		return;
+	od_num_human_bytes(text, f.total);
+	printf("  %-16s %s, with gate and up made again (about %.0f %% more work)\n", "at least", text,
+		100 * od_recompute_share(of->config, less.recompute));
+}
+
 static void
 print_shape(const struct train_options *o, const struct od_footprint_of *of, const struct od_footprint *f)
 {
@@ -133,6 +149,7 @@ print_shape(const struct train_options *o, const struct od_footprint_of *of, con
 	train_print_footprint(f);
 	od_num_human_bytes(text, f->total);
 	printf("  %-16s %s\n", "total", text);
+	print_least(of);
 	od_num_human_bytes(text, f->host_buffers);
 	if (f->host_buffers > 0)
 		printf("  %-16s %s\n", "on its host", text);

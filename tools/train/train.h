@@ -31,6 +31,7 @@ struct train_options {
 	const char *fields[3];                     /* prompt, chosen, rejected */
 	int64_t seed;
 	int64_t micro_tokens;                      /* as asked for; 0: set.micro_tokens is chosen for the device */
+	int64_t memory;                            /* bytes the plan may take; 0: what is there */
 	int sft_norm;
 	double peak_tflops;
 	bool resume, dry_run, use_ranks;
