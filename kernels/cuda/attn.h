@@ -42,6 +42,7 @@
 #define OD_CUDA_ATTN_H
 
 #include "cuda.h"
+#include "launch.h"
 
 /* n tokens from 'first' on of the segment [start, start + len). The children are child[.] of the lists; only segments
  * without a parent have any. */
@@ -100,6 +101,21 @@ attn_args_init(struct od_mat q, struct od_mat k, struct od_mat v, struct od_mat 
 	a.softcap = p->softcap > 0 ? p->softcap : 0;
 	return a;
 }
+
+/* Runs the statement with D standing for the head size of the kernels that serve n: of tensor core kernels n itself. */
+#define WITH_HEAD_DIM(n, D, ...)                                                                                            \
+	do {                                                                                                                \
+		if ((n) <= 64) {                                                                                            \
+			enum { D = 64 };                                                                                    \
+			__VA_ARGS__;                                                                                        \
+		} else if ((n) <= 128) {                                                                                    \
+			enum { D = 128 };                                                                                   \
+			__VA_ARGS__;                                                                                        \
+		} else {                                                                                                    \
+			enum { D = 256 };                                                                                   \
+			__VA_ARGS__;                                                                                        \
+		}                                                                                                           \
+	} while (0)
 
 /* Whether the tensor core kernels can read or write m. */
 static inline bool

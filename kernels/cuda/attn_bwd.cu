@@ -493,30 +493,6 @@ launch_plain(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists 
 	CUDA_LAUNCHED(ctx, "attn_bwd dk, dv");
 }
 
-template <typename T>
-static void
-launch_plain_dims(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists *lists)
-{
-	if (a->head_dim <= 64)
-		launch_plain<T, 64>(ctx, a, lists);
-	else if (a->head_dim <= 128)
-		launch_plain<T, 128>(ctx, a, lists);
-	else
-		launch_plain<T, 256>(ctx, a, lists);
-}
-
-template <bool CAP>
-static void
-launch_mma_dims(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists *lists)
-{
-	if (a->head_dim == 64)
-		launch_mma<64, CAP>(ctx, a, lists);
-	else if (a->head_dim == 128)
-		launch_mma<128, CAP>(ctx, a, lists);
-	else
-		launch_mma<256, CAP>(ctx, a, lists);
-}
-
 static bool
 mma_fits(const struct attn_args *a)
 {
@@ -546,11 +522,9 @@ od_cuda_attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, stru
 	a.lse = const_cast<float *>(lse);
 	a.child = lists->child;
 	if (mma_fits(&a) && a.softcap > 0)
-		launch_mma_dims<true>(ctx, &a, lists);
+		WITH_HEAD_DIM(a.head_dim, D, launch_mma<D, true>(ctx, &a, lists));
 	else if (mma_fits(&a))
-		launch_mma_dims<false>(ctx, &a, lists);
-	else if (q.type == OD_BF16)
-		launch_plain_dims<bf16>(ctx, &a, lists);
+		WITH_HEAD_DIM(a.head_dim, D, launch_mma<D, false>(ctx, &a, lists));
 	else
-		launch_plain_dims<float>(ctx, &a, lists);
+		WITH_TYPE(q, T, WITH_HEAD_DIM(a.head_dim, D, launch_plain<T, D>(ctx, &a, lists)));
 }

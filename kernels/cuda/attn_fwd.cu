@@ -299,30 +299,6 @@ launch_plain(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists 
 	LAUNCH((attn_fwd_plain<T, D>), (unsigned)(lists->n[ATTN_Q32] * a->n_heads), PLAIN_THREADS, bytes, ctx->stream, *a);
 }
 
-template <typename T>
-static void
-launch_plain_dims(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists *lists)
-{
-	if (a->head_dim <= 64)
-		launch_plain<T, 64>(ctx, a, lists);
-	else if (a->head_dim <= 128)
-		launch_plain<T, 128>(ctx, a, lists);
-	else
-		launch_plain<T, 256>(ctx, a, lists);
-}
-
-template <bool CAP>
-static void
-launch_mma_dims(struct cuda_ctx *ctx, struct attn_args *a, const struct attn_lists *lists)
-{
-	if (a->head_dim == 64)
-		launch_mma<64, CAP>(ctx, a, lists);
-	else if (a->head_dim == 128)
-		launch_mma<128, CAP>(ctx, a, lists);
-	else
-		launch_mma<256, CAP>(ctx, a, lists);
-}
-
 void
 od_cuda_attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od_mat q, struct od_mat k, struct od_mat v,
 	const struct od_tree *tree, const struct od_attn_params *p)
@@ -336,12 +312,10 @@ od_cuda_attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od
 	a.lse = lse;
 	a.child = lists->child;
 	if (attn_mma_fits(&a) && a.softcap > 0)
-		launch_mma_dims<true>(ctx, &a, lists);
+		WITH_HEAD_DIM(a.head_dim, D, launch_mma<D, true>(ctx, &a, lists));
 	else if (attn_mma_fits(&a))
-		launch_mma_dims<false>(ctx, &a, lists);
-	else if (q.type == OD_BF16)
-		launch_plain_dims<bf16>(ctx, &a, lists);
+		WITH_HEAD_DIM(a.head_dim, D, launch_mma<D, false>(ctx, &a, lists));
 	else
-		launch_plain_dims<float>(ctx, &a, lists);
+		WITH_TYPE(q, T, WITH_HEAD_DIM(a.head_dim, D, launch_plain<T, D>(ctx, &a, lists)));
 	CUDA_LAUNCHED(ctx, "attn_fwd");
 }

@@ -100,4 +100,16 @@ od_f32_to_bf16(float f)
 float od_f16_to_f32(uint16_t h);
 uint16_t od_f32_to_f16(float f);
 
+static inline int64_t
+od_smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline int64_t
+od_larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 #endif

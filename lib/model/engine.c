@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "model/activations.h"
 
 enum od_status
@@ -73,12 +74,6 @@ od_recompute_share(const struct od_model_config *c, int32_t layers)
 	return (layers > 1 ? layers - 1 : 0) * 4 * d * f / (3 * (c->n_layers * layer + 2 * d * (double)c->vocab_size));
 }
 
-static int64_t
-larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static enum od_status
 grow_arena(struct od_engine *e, const struct od_arena_size *n, struct od_error *err)
 {
@@ -124,8 +119,8 @@ enum od_status
 od_engine_reserve(struct od_engine *e, bool training, int64_t max_tokens, int64_t max_rows, int64_t max_entries,
 	int64_t max_pos, struct od_error *err)
 {
-	struct od_arena_size n = { e->m->be->type, training || e->size.training, larger(max_tokens, e->size.tokens),
-		larger(max_rows, e->size.rows), larger(max_entries, e->size.entries), e->again };
+	struct od_arena_size n = { e->m->be->type, training || e->size.training, od_larger(max_tokens, e->size.tokens),
+		od_larger(max_rows, e->size.rows), od_larger(max_entries, e->size.entries), e->again };
 
 	bool fits = e->arena && n.training == e->size.training && n.tokens == e->size.tokens && n.rows == e->size.rows &&
 		n.entries == e->size.entries && n.again == e->size.again;

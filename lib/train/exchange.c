@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 
 /* Measured on shared memory: pieces of 1 to 4 MB are fastest. Many ranks take smaller ones, so that the buffers do not grow
  * with their number until the smallest is reached. */
@@ -41,26 +42,14 @@ struct od_exchange {
 	int begun;                                 /* parts from this one on may be started */
 };
 
-static int64_t
-smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
-larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 /* ---- buffers --------------------------------------------------------------------------------------------------- */
 
 static int64_t
 piece_floats(int n_ranks, int64_t largest)
 {
-	int64_t share = SUM_FLOATS / larger(n_ranks - 1, 1);
+	int64_t share = SUM_FLOATS / od_larger(n_ranks - 1, 1);
 
-	return smaller(smaller(larger(share, LEAST_FLOATS), MOST_FLOATS), larger(largest, 1));
+	return od_smaller(od_smaller(od_larger(share, LEAST_FLOATS), MOST_FLOATS), od_larger(largest, 1));
 }
 
 int64_t
@@ -137,9 +126,9 @@ static struct od_slice
 piece_of(const struct od_exchange *x, const struct step *f, int rank)
 {
 	struct od_slice own = od_shard_slice(x->s, f->part, rank);
-	int64_t at = smaller(f->piece * x->most, own.n);
+	int64_t at = od_smaller(f->piece * x->most, own.n);
 
-	return (struct od_slice){ own.first + at, smaller(own.n - at, x->most) };
+	return (struct od_slice){ own.first + at, od_smaller(own.n - at, x->most) };
 }
 
 /* The buffer of another rank among the n - 1. */

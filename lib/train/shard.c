@@ -5,20 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 
 #define ALIGN_FLOATS 16
-
-static int64_t
-smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
-larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
 
 struct od_slice
 od_shard_slice(const struct od_shard *s, int part, int rank)
@@ -27,8 +16,8 @@ od_shard_slice(const struct od_shard *s, int part, int rank)
 	int64_t each = (p.n + s->n_ranks - 1) / s->n_ranks, from;
 
 	each = (each + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
-	from = smaller(rank * each, p.n);
-	return (struct od_slice){ p.first + from, smaller(each, p.n - from) };
+	from = od_smaller(rank * each, p.n);
+	return (struct od_slice){ p.first + from, od_smaller(each, p.n - from) };
 }
 
 enum od_status
@@ -47,7 +36,7 @@ od_shard_open(struct od_shard *s, const struct od_params *p, int rank, int n_ran
 			od_params_part(p, i, &s->part[i].first, &s->part[i].n);
 		s->at[i] = s->own;
 		s->own += od_shard_slice(s, i, rank).n;
-		s->largest = larger(s->largest, od_shard_slice(s, i, 0).n);
+		s->largest = od_larger(s->largest, od_shard_slice(s, i, 0).n);
 	}
 	if (st != OD_OK)
 		od_shard_release(s);
@@ -67,7 +56,7 @@ static struct od_slice
 overlap(const struct od_shard *s, int part, int rank, int64_t first, int64_t end)
 {
 	struct od_slice own = od_shard_slice(s, part, rank);
-	int64_t from = larger(first, own.first), to = smaller(end, own.first + own.n);
+	int64_t from = od_larger(first, own.first), to = od_smaller(end, own.first + own.n);
 
 	return (struct od_slice){ from, to - from };
 }
@@ -108,7 +97,7 @@ bring(const struct od_shard *s, struct od_ranks *r, struct od_backend *be, int o
 		struct od_transfer t = { .peer = s->rank == 0 ? owner : 0, .send = s->rank != 0 };
 		bool done;
 
-		k = smaller(n - at, PIECE);
+		k = od_smaller(n - at, PIECE);
 		t.data = t.send ? piece : host + at;
 		t.bytes = (size_t)k * sizeof *host;
 		if (t.send)
@@ -128,7 +117,7 @@ od_shard_fetch(const struct od_shard *s, struct od_ranks *r, struct od_backend *
 	enum od_status st = OD_OK;
 
 	if (s->n_ranks > 1)
-		st = od_alloc(&piece, (size_t)smaller(n, PIECE), sizeof *piece, "parameters on their way", err);
+		st = od_alloc(&piece, (size_t)od_smaller(n, PIECE), sizeof *piece, "parameters on their way", err);
 	if (st != OD_OK)
 		r->lost = true;                      /* the others are in it already */
 	for (int i = 0; st == OD_OK && i < s->n_parts; i++)
@@ -187,7 +176,7 @@ read_tensor(const struct od_shard *s, const struct od_param *e, const struct od_
 	if (!v || v->n_elements != e->rows * e->cols)
 		return od_fail(err, OD_EFORMAT, "tensor '%s' is missing or has another shape", name);
 	for (int64_t at = 0, n; st == OD_OK && at < v->n_elements; at += n) {
-		struct od_tensor_view part = part_of(v, at, n = smaller(v->n_elements - at, PIECE));
+		struct od_tensor_view part = part_of(v, at, n = od_smaller(v->n_elements - at, PIECE));
 
 		st = od_tensor_to_f32(&part, a->values, err);
 		a->first = e->offset + at;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "pref/logps.h"
 
 struct od_schedule
@@ -32,12 +33,6 @@ alloc_vector(struct od_trainer *t, float **v, int64_t n, const char *what, struc
 	return OD_OK;
 }
 
-static int64_t
-larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 static enum od_status
 reserve(struct od_trainer *t, int64_t eval_tokens, struct od_error *err)
 {
@@ -47,8 +42,8 @@ reserve(struct od_trainer *t, int64_t eval_tokens, struct od_error *err)
 
 	if (st != OD_OK)
 		return st;
-	return od_engine_reserve(t->engine, true, larger(peak.tokens, eval_tokens), larger(peak.rows, eval_tokens),
-		larger(peak.entries, eval_tokens), peak.max_pos, err);
+	return od_engine_reserve(t->engine, true, od_larger(peak.tokens, eval_tokens), od_larger(peak.rows, eval_tokens),
+		od_larger(peak.entries, eval_tokens), peak.max_pos, err);
 }
 
 bool
@@ -210,7 +205,7 @@ find_share(struct od_trainer *t, struct share *s, struct od_error *err)
 
 		for (int64_t i = 0; i < s->n; i++)
 			count += t->order.owner[i] == k;
-		s->most = larger(s->most, count);
+		s->most = od_larger(s->most, count);
 	}
 	if (st == OD_OK && (!od_grow(&t->results, &t->cap_results, RESULTS(s->most), sizeof(double)) ||
 	    !od_grow(&t->all_results, &t->cap_all_results, RESULTS(s->most) * (size_t)t->ranks->n, sizeof(double))))
