@@ -579,6 +579,16 @@ od_safetensors_close(struct od_safetensors *s)
 	free(s);
 }
 
+struct od_tensor_view
+od_tensor_part(const struct od_tensor_view *t, int64_t first, int64_t n)
+{
+	size_t size = od_dtype_size(t->dtype);
+	struct od_tensor_view part = { .name = t->name, .dtype = t->dtype, .n_dims = 1, .shape = { n }, .n_elements = n,
+		.data = (const char *)t->data + (size_t)first * size, .n_bytes = (size_t)n * size };
+
+	return part;
+}
+
 enum od_status
 od_tensor_to_f32(const struct od_tensor_view *t, float *out, struct od_error *err)
 {

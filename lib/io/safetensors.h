@@ -53,6 +53,9 @@ void od_safetensors_forget(const struct od_safetensors *s, const struct od_tenso
 const char *od_safetensors_file(const struct od_safetensors *s, size_t i);    /* path of the i-th file; NULL beyond */
 void od_safetensors_close(struct od_safetensors *s);                                         /* NULL is fine */
 
+/* Elements [first, first + n) of a tensor in the order of the file, as a vector. */
+struct od_tensor_view od_tensor_part(const struct od_tensor_view *t, int64_t first, int64_t n);
+
 /* Converts any float dtype to float32: out[n_elements]. OD_EFORMAT for integer tensors. */
 OD_MUST_CHECK enum od_status od_tensor_to_f32(const struct od_tensor_view *t, float *out, struct od_error *err);
 

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/num.h"
 #include "io/safetensors.h"
 #include "model/engine.h"
+#include "model/load.h"
 
 int64_t
 od_model_bytes(const struct od_params *p, enum od_dtype type, bool frozen)
@@ -44,77 +46,20 @@ allocate(struct od_model *m, bool frozen, struct od_error *err)
 	return st;
 }
 
-#define CHUNK ((int64_t)1 << 24)       /* floats that pass through the device at a time */
-
-/* host -> the products' copy, without fp32 weights on the device to make it from. */
-static enum od_status
-upload_rounded(struct od_model *m, const float *host, struct od_error *err)
-{
-	struct od_backend *be = m->be;
-	int64_t total = m->params.total, most = total < CHUNK ? total : CHUNK;
-	float *staging = NULL;
-	enum od_status st = take(be, &staging, (size_t)most * sizeof *staging, err);
-
-	for (int64_t at = 0, n; st == OD_OK && at < total; at += n) {
-		char *to = (char *)m->products + (size_t)at * od_dtype_size(be->type);
-
-		n = total - at < most ? total - at : most;
-		be->upload(be, staging, host + at, (size_t)n * sizeof *host);
-		be->cast(be, od_mat_of(to, be->type, 1, n), od_mat_f32(staging, 1, n));
-	}
-	be->free(be, staging);
-	for (int i = 0; st == OD_OK && i < m->params.n; i++) {
-		const struct od_param *p = &m->params.table[i];
-
-		if (p->n_dims == 1)
-			be->upload(be, m->vectors + p->vector_offset, host + p->offset, (size_t)p->rows * sizeof *host);
-	}
-	return st;
-}
-
-static enum od_status
-upload(struct od_model *m, const float *host, struct od_error *err)
-{
-	struct od_backend *be = m->be;
-	int64_t n = m->params.total;
-
-	if (!m->weights)
-		return upload_rounded(m, host, err);
-	if (host != m->weights)
-		be->upload(be, m->weights, host, (size_t)n * sizeof *host);
-	if (m->products != m->weights)
-		be->cast(be, od_mat_of(m->products, be->type, 1, n), od_mat_f32(m->weights, 1, n));
-	return OD_OK;
-}
-
 enum od_status
 od_model_place(struct od_model *m, const float *host, bool frozen, struct od_error *err)
 {
+	struct od_placing p = { .m = m };
 	enum od_status st = allocate(m, frozen, err);
 
-	return st == OD_OK ? upload(m, host, err) : st;
-}
-
-/* Fills the weights on the host and uploads them. On CPU backends the two are the same memory, so no second copy exists. */
-static enum od_status
-load_weights(struct od_model *m, const struct od_safetensors *s, const char *dir, struct od_error *err)
-{
-	bool in_place = m->be->host_memory && m->weights;
-	size_t bytes = (size_t)m->params.total * sizeof(float);
-	float *host = in_place ? m->weights : malloc(bytes);
-	enum od_status st;
-
-	if (!host)
-		return od_fail_nomem(err, "the weights", bytes);
-	st = od_params_fill(&m->params, s, host, err);
-	if (st == OD_EFORMAT)
-		od_error_prefix(err, "%s: ", dir);
 	if (st == OD_OK)
-		st = od_params_hash(&m->params, host, m->hash, err);
-	if (st == OD_OK)
-		st = upload(m, host, err);
-	if (!in_place)
-		free(host);
+		st = od_placing_begin(&p, err);
+	for (int i = 0; st == OD_OK && i < m->params.n; i++)
+		for (int64_t at = 0, n, all = m->params.table[i].rows * m->params.table[i].cols; at < all; at += n) {
+			n = od_smaller(all - at, OD_PLACING_MOST);
+			od_placing_put(&p, i, at, host + m->params.table[i].offset + at, n);
+		}
+	od_placing_end(&p);
 	return st;
 }
 
@@ -134,7 +79,9 @@ od_model_open(struct od_model *m, const char *dir, struct od_backend *be, bool f
 	if (st == OD_OK)
 		st = allocate(m, frozen, err);
 	if (st == OD_OK)
-		st = load_weights(m, s, dir, err);
+		st = od_load_weights(m, s, err);
+	if (st == OD_EFORMAT)
+		od_error_prefix(err, "%s: ", dir);
 	od_safetensors_close(s);
 	if (st != OD_OK)
 		od_model_close(m);

@@ -187,9 +187,8 @@ check_shape(const struct od_param *e, const struct od_tensor_view *t, struct od_
 		want_text);
 }
 
-/* The tensor of a parameter, of the right shape. */
-static enum od_status
-find_tensor(const struct od_param *e, const struct od_safetensors *s, const struct od_tensor_view **t, struct od_error *err)
+enum od_status
+od_param_tensor(const struct od_param *e, const struct od_safetensors *s, const struct od_tensor_view **t, struct od_error *err)
 {
 	*t = od_safetensors_find(s, e->name);
 	if (!*t)
@@ -197,28 +196,8 @@ find_tensor(const struct od_param *e, const struct od_safetensors *s, const stru
 	return check_shape(e, *t, err);
 }
 
-enum od_status
-od_params_fill(const struct od_params *p, const struct od_safetensors *s, float *flat, struct od_error *err)
-{
-	for (int i = 0; i < p->n; i++) {
-		const struct od_param *e = &p->table[i];
-		const struct od_tensor_view *t;
-		int64_t n = e->rows * e->cols;
-		enum od_status st = find_tensor(e, s, &t, err);
-
-		if (st == OD_OK)
-			st = od_tensor_to_f32(t, flat + e->offset, err);
-		if (st != OD_OK)
-			return st;
-		od_safetensors_forget(s, t);
-		for (int64_t k = n; k < padded(n); k++)
-			flat[e->offset + k] = 0;
-	}
-	return OD_OK;
-}
-
-static void
-hash_entry(struct od_sha256 *h, const struct od_param *e, const float *data)
+void
+od_param_hash_head(struct od_sha256 *h, const struct od_param *e)
 {
 	uint8_t shape[16];
 
@@ -226,21 +205,6 @@ hash_entry(struct od_sha256 *h, const struct od_param *e, const float *data)
 	od_put_le64(shape + 8, (uint64_t)e->cols);
 	od_sha256_add(h, e->name, strlen(e->name) + 1);
 	od_sha256_add(h, shape, sizeof shape);
-	od_sha256_add(h, data, (size_t)(e->rows * e->cols) * sizeof *data);
-}
-
-enum od_status
-od_params_hash(const struct od_params *p, const float *flat, char hex[OD_HASH_HEX], struct od_error *err)
-{
-	struct od_sha256 *h = NULL;
-	enum od_status st = od_sha256_begin(&h, err);
-
-	if (st != OD_OK)
-		return st;
-	for (int i = 0; i < p->n; i++)
-		hash_entry(h, &p->table[i], flat + p->table[i].offset);
-	od_sha256_end(h, hex);
-	return OD_OK;
 }
 
 enum od_status
@@ -258,11 +222,13 @@ od_params_hash_file(const struct od_params *p, const struct od_safetensors *s, c
 	if (st == OD_OK)
 		st = od_sha256_begin(&h, err);
 	for (int i = 0; st == OD_OK && i < p->n; i++) {
-		st = find_tensor(&p->table[i], s, &t, err);
+		st = od_param_tensor(&p->table[i], s, &t, err);
 		if (st == OD_OK)
 			st = od_tensor_to_f32(t, one, err);
-		if (st == OD_OK)
-			hash_entry(h, &p->table[i], one);
+		if (st == OD_OK) {
+			od_param_hash_head(h, &p->table[i]);
+			od_sha256_add(h, one, (size_t)t->n_elements * sizeof *one);
+		}
 	}
 	od_sha256_end(h, st == OD_OK ? hex : NULL);
 	free(one);

@@ -58,17 +58,17 @@ OD_MUST_CHECK enum od_status od_params_layout(struct od_params *p, const struct 
 	struct od_error *err);
 void od_params_release(struct od_params *p);
 
-/* Fills flat[total] from a checkpoint, converting to fp32. OD_EFORMAT naming the tensor when one is missing, has another
- * shape or an integer type. Tensors the layout does not know are ignored (rotary buffers, other heads). */
-OD_MUST_CHECK enum od_status od_params_fill(const struct od_params *p, const struct od_safetensors *s, float *flat,
-	struct od_error *err);
+/* The tensor of a parameter in a checkpoint. OD_EFORMAT naming it when it is missing or has another shape. Tensors the layout
+ * does not know are ignored (rotary buffers, other heads). */
+OD_MUST_CHECK enum od_status od_param_tensor(const struct od_param *e, const struct od_safetensors *s,
+	const struct od_tensor_view **t, struct od_error *err);
 
-/* SHA-256 over names, shapes and fp32 values: the identity of a model, whatever its shards or stored dtype. */
-OD_MUST_CHECK enum od_status od_params_hash(const struct od_params *p, const float *flat, char hex[OD_HASH_HEX],
-	struct od_error *err);
+/* The identity of a model is SHA-256 over names, shapes and fp32 values, whatever its shards or stored dtype: this adds what stands
+ * before a parameter's values. */
+void od_param_hash_head(struct od_sha256 *h, const struct od_param *e);
 
-/* The same of a checkpoint's tensors, one at a time, so that a model larger than memory has an identity too. Fails as
- * od_params_fill does. */
+/* The identity of a checkpoint, a tensor at a time, so that a model larger than memory has one too. Fails as od_param_tensor
+ * does, or when a tensor is of integers. */
 OD_MUST_CHECK enum od_status od_params_hash_file(const struct od_params *p, const struct od_safetensors *s,
 	char hex[OD_HASH_HEX], struct od_error *err);
 
