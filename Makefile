@@ -208,7 +208,7 @@ fuzzers: $(FUZZERS)
 RUN = $(if $(SANITIZE),OD_TEST_QUICK=1) BIN="$(abspath $(BIN))" BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run -j $(JOBS) -l $(BUILD)/logs $(if $(T),-m '$(T)')
 
 check: deps
-	@$(MAKE) --no-print-directory all tests $(if $(SANITIZE),,$(BUILD)/emu/bin/od-train)
+	@$(MAKE) --no-print-directory all tests
 	@$(RUN) $(TESTS) $(FUZZERS) $(EMU_CHECK) $(SCRIPTS)
 
 # The large reference cases; ORACLE is a folder that holds them.

@@ -32,7 +32,7 @@ run_tool "$BIN/od-ref" --dtype int8 --model "$T/model" "$T/ids"
 exit_is 2 "an unknown type"
 
 # ---- the emulated GPU ----
-if [ ! -x "$EMU/od-train" ]; then
+if [ ! -x "$EMU/od-ref" ]; then
 	done_testing
 	exit
 fi
