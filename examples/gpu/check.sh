@@ -8,7 +8,7 @@
 #   oracle     tests/oracle/models.py and train.py on the device in fp32: reference log-probs, gradients, AdamW updates
 #   device     check.py: device against CPU, fp32 against bf16, rows, repetition, memory
 #
-# All run at once, --jobs of them, for a GPU machine is lent by the minute and each is mostly start-up; none may go on after
+# All run at once, --jobs of them, for time on a GPU is dear and each is mostly start-up; none may go on after
 # --budget. A sanitizer that has found nothing when its time is up is a skip, not a failure. In a bundle (bundle.sh) the
 # defaults fit. Prints TAP, then the table, then `N passed, N failed, N skipped`; exit status 1 when anything failed.
 set -u
