@@ -26,7 +26,7 @@ enum cuda_scratch_slot { CUDA_SCRATCH_BLAS, CUDA_SCRATCH_REDUCE, CUDA_SCRATCH_HE
 struct cuda_blas;
 
 struct cuda_ctx {
-	int device, sm_count;
+	int device;
 	cudaStream_t stream;
 	int failed;                            /* sticky */
 	char message[256];                     /* of the first failure */

@@ -279,7 +279,6 @@ od_cuda_open(struct od_backend **out, const char *name, enum od_compute compute,
 	s = reinterpret_cast<struct cuda_state *>(be + 1);
 	be->ctx = s;
 	s->ctx.device = device;
-	s->ctx.sm_count = prop.multiProcessorCount;
 	compute = compute == OD_COMPUTE_AUTO ? OD_COMPUTE_BF16 : compute;
 	st = open_parts(s, name, compute == OD_COMPUTE_TF32, err);
 	if (st != OD_OK) {

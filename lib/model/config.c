@@ -249,15 +249,13 @@ od_config_read(struct od_model_config *out, const json_t *json, struct od_error 
 }
 
 enum od_status
-od_config_load(struct od_model_config *c, const char *dir, struct od_error *err)
+od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err)
 {
-	char path[4096], *text = NULL;
+	char *text = NULL;
 	json_t *json = NULL;
 	size_t len;
-	enum od_status st;
+	enum od_status st = od_in_slurp(path, 1 << 24, &text, &len, err);
 
-	snprintf(path, sizeof path, "%s/config.json", dir);
-	st = od_in_slurp(path, 1 << 24, &text, &len, err);
 	if (st == OD_OK)
 		st = od_json_parse(text, len, path, &json, err);
 	if (st == OD_OK) {
@@ -268,6 +266,15 @@ od_config_load(struct od_model_config *c, const char *dir, struct od_error *err)
 	json_decref(json);
 	free(text);
 	return st;
+}
+
+enum od_status
+od_config_load(struct od_model_config *c, const char *dir, struct od_error *err)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/config.json", dir);
+	return od_config_load_file(c, path, err);
 }
 
 int32_t

@@ -44,6 +44,9 @@ struct od_model_config {
  * OD_ESUPPORT for an architecture or rope type this project does not know, naming those it does. */
 OD_MUST_CHECK enum od_status od_config_read(struct od_model_config *c, const json_t *json, struct od_error *err);
 
+/* The same from a file. */
+OD_MUST_CHECK enum od_status od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err);
+
 /* config.json of a directory. */
 OD_MUST_CHECK enum od_status od_config_load(struct od_model_config *c, const char *dir, struct od_error *err);
 

@@ -39,20 +39,12 @@ OD_MUST_CHECK enum od_status od_model_open(struct od_model *m, const char *dir, 
 OD_MUST_CHECK enum od_status od_model_place(struct od_model *m, const float *host, bool frozen, struct od_error *err);
 void od_model_close(struct od_model *m);
 
-/* n device floats as the host sees them: *out points at the device's own memory where the host can read that, else at a copy,
- * which *owned then holds (free it; NULL otherwise). */
-OD_MUST_CHECK enum od_status od_host_floats(struct od_backend *be, const float *dev, int64_t n, float **owned,
-	const float **out, struct od_error *err);
-
 struct od_engine;
 
 /* grads: [params.total] device floats that backward adds to, or NULL for scoring only. */
 OD_MUST_CHECK enum od_status od_engine_open(struct od_engine **out, const struct od_model *m, float *grads,
 	struct od_error *err);
 void od_engine_close(struct od_engine *e);
-
-/* Device bytes of the weights: fp32, and the copy that products read where 'type' is another. */
-int64_t od_model_bytes(const struct od_params *p, enum od_dtype type, bool frozen);
 
 /* Bytes that a batch of these sizes needs beyond weights, gradients and moments, on a backend of this type. */
 int64_t od_engine_bytes(const struct od_model_config *c, enum od_dtype type, bool training, int32_t recompute,

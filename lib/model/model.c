@@ -8,16 +8,6 @@
 #include "model/engine.h"
 #include "model/load.h"
 
-int64_t
-od_model_bytes(const struct od_params *p, enum od_dtype type, bool frozen)
-{
-	int64_t copy = p->total * (int64_t)od_dtype_size(type), master = p->total * (int64_t)sizeof(float);
-
-	if (type == OD_F32)
-		return master;
-	return copy + (frozen ? p->vectors * (int64_t)sizeof(float) : master);
-}
-
 static enum od_status
 take(struct od_backend *be, void *place, size_t bytes, struct od_error *err)
 {
@@ -101,21 +91,4 @@ od_model_close(struct od_model *m)
 	}
 	od_params_release(&m->params);
 	memset(m, 0, sizeof *m);
-}
-
-enum od_status
-od_host_floats(struct od_backend *be, const float *dev, int64_t n, float **owned, const float **out, struct od_error *err)
-{
-	size_t bytes = (size_t)n * sizeof(float);
-
-	*owned = NULL;
-	*out = dev;
-	if (be->host_memory)
-		return OD_OK;
-	*owned = malloc(bytes);
-	if (!*owned)
-		return od_fail_nomem(err, "a copy of the parameters", bytes);
-	be->download(be, *owned, dev, bytes);
-	*out = *owned;
-	return OD_OK;
 }

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 
 #include "base/num.h"
-#include "io/jsonl.h"
-#include "io/stream.h"
 #include "train/train.h"
 
 /* A directory with config.json, or the file itself. The checkpoint, where there is one, says whether the head is its own. */
@@ -15,9 +13,6 @@ load_shape(const char *path, struct od_model_config *c, struct od_params *p, str
 {
 	struct od_safetensors *s = NULL;
 	struct stat info;
-	json_t *json = NULL;
-	char *text = NULL;
-	size_t len;
 	bool head;
 	enum od_status st;
 
@@ -27,16 +22,7 @@ load_shape(const char *path, struct od_model_config *c, struct od_params *p, str
 		od_safetensors_close(s);
 		return st == OD_OK ? od_params_layout(p, c, head, err) : st;
 	}
-	st = od_in_slurp(path, 1 << 24, &text, &len, err);
-	if (st == OD_OK)
-		st = od_json_parse(text, len, path, &json, err);
-	if (st == OD_OK) {
-		st = od_config_read(c, json, err);
-		if (st != OD_OK)
-			od_error_prefix(err, "%s: ", path);
-	}
-	json_decref(json);
-	free(text);
+	st = od_config_load_file(c, path, err);
 	return st == OD_OK ? od_params_layout(p, c, true, err) : st;
 }
 
