@@ -13,8 +13,8 @@ What is compared:
             token of a pair's common prefix once, the LM head on scored positions, attention by visible keys, backward
             twice forward. Computed from the records for everyone, so a padded or repeated token earns nothing.
   GiB       the device's used memory at its highest, less what was used before the run.
-Peers are fp32 and bf16 (torch_loop.py's --master), either with -compile, -sdpa or -varlen behind it, and trl (trl_loop.py)
-where it is installed.
+Peers are fp32 and bf16 (torch_loop.py's --master), either with -compile, -checkpointing, -sdpa or -varlen behind it, and
+trl (trl_loop.py) where it is installed.
 """
 import argparse
 import ctypes
@@ -240,6 +240,7 @@ def watch_updates(p, metrics, steps):
 def run_train(c):
     out = c.path("out")
     args = ["--batch", c.o.batch, "--steps", c.o.steps, "--no-shuffle", "--micro-tokens", c.o.micro_tokens]
+    args += ["--memory", c.o.memory] if c.o.memory else []
     plan, micro = plan_of(c, args)
     with Peak(c.gpu) as peak:
         p = Process(tool(c, "od-train", *args, "--out", out, "--force", c.scored), c.limit(), c.path("notes"),
@@ -285,7 +286,7 @@ def run_torch(c, peer):
     master, *how = peer.split("-")
     args = ["--master", master, "--dtype", "fp32" if c.o.dtype == "fp32" else "bf16"]
     args += ["--ref-only"] if c.ref_only else []
-    args += ["--" + h for h in how if h == "compile"]
+    args += ["--" + h for h in how if h in ("compile", "checkpointing")]
     args += [a for h in how if h in ("sdpa", "varlen") for a in ("--attention", h)]
     return run_peer(c, "torch_loop.py", *args)
 
@@ -439,6 +440,7 @@ def options():
     p.add_argument("--steps", type=int, default=6, help="updates")
     p.add_argument("--warmup", type=int, default=2, help="updates that are not counted")
     p.add_argument("--micro-tokens", type=int, default=0, help="for everyone; 0: each chooses")
+    p.add_argument("--memory", default="", help="od-train's --memory: recompute what does not fit (peers: -checkpointing)")
     p.add_argument("--train-all", action="store_true", help="try to train the largest shapes too")
     p.add_argument("--peak-tflops", type=float, default=989, help="dense bf16 of the device; H100 SXM and H200: 989")
     p.add_argument("--budget", type=float, default=540, help="seconds for everything")
