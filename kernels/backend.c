@@ -16,9 +16,13 @@ void od_cuda_close(struct od_backend *be);
 static enum od_status
 open_host(struct od_backend **out, const char *name, enum od_compute compute, int threads, struct od_error *err)
 {
-	if (compute == OD_COMPUTE_BF16 || compute == OD_COMPUTE_TF32)
-		return od_fail(err, OD_ESUPPORT, "cannot open backend '%s': this version computes in fp32 alone there", name);
-	return strcmp(name, "cpu") ? od_ref_open(out, err) : od_cpu_open(out, threads, err);
+	if (compute == OD_COMPUTE_TF32)
+		return od_fail(err, OD_ESUPPORT, "cannot open backend '%s': tf32 is a GPU's", name);
+	if (!strcmp(name, "cpu"))
+		return od_cpu_open(out, compute, threads, err);
+	if (compute == OD_COMPUTE_BF16)
+		return od_fail(err, OD_ESUPPORT, "cannot open backend '%s': it computes in fp32 alone", name);
+	return od_ref_open(out, err);
 }
 
 enum od_status

@@ -1,7 +1,8 @@
 /* cpu.h -- inside the CPU backend: its context, scratch memory, matrix products, and the table of vector kernels.
  *
  *   cpu_backend.c   opens the backend, chooses the instruction set, memory operations
- *   gemm.c          matrix products through oneDNN, in pieces that keep rows invariant; own product as the fallback
+ *   gemm.c          fp32 products through oneDNN, in pieces that keep rows invariant; own product as the fallback
+ *   gemm_bf16.c     bf16 products: packing, blocks, threads; bf16.h and bf16_*.c: their innermost tile
  *   head.c          LM head: tiles of rows x vocabulary
  *   simd_*.c        everything else, the same sources (*.inc.h) compiled once per instruction set
  *
@@ -13,21 +14,23 @@
 #include "backend.h"
 
 struct cpu_kernels;
+struct bf16_kernels;
 struct gemm_cache;
 
-enum cpu_scratch_slot { SCRATCH_GEMM, SCRATCH_ATTN, SCRATCH_ATTN_TEAM, SCRATCH_ATTN_INDEX, SCRATCH_HEAD,
+enum cpu_scratch_slot { SCRATCH_GEMM, SCRATCH_GEMM_A, SCRATCH_GEMM_TEAM, SCRATCH_ATTN, SCRATCH_ATTN_TEAM, SCRATCH_ATTN_INDEX, SCRATCH_HEAD,
 	SCRATCH_HEAD_STATS, SCRATCH_HEAD_INDEX, SCRATCH_REDUCE, N_SCRATCH_SLOTS };
 
 struct cpu_ctx {
 	int failed;                        /* sticky: an operation ran out of memory or oneDNN refused */
 	int threads;
 	const struct cpu_kernels *k;
+	const struct bf16_kernels *bf16;
 	struct gemm_cache *gemm;           /* NULL: products by own kernels */
 	struct { void *data; size_t bytes; } scratch[N_SCRATCH_SLOTS];
 	char numerics[64];
 };
 
-OD_MUST_CHECK enum od_status od_cpu_open(struct od_backend **out, int threads, struct od_error *err);
+OD_MUST_CHECK enum od_status od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struct od_error *err);
 void od_cpu_close(struct od_backend *be);
 
 static inline struct cpu_ctx *
@@ -52,6 +55,10 @@ void od_gemm_cache_close(struct gemm_cache *c);
 void od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 	int accumulate);
 const char *od_gemm_library(void);     /* "onednn-2.6" */
+
+/* gemm_bf16.c: out[m,n] (any) = op(a) op(b) + x, bf16 factors; += with accumulate. x (f32) may have NULL data. */
+void od_cpu_gemm_bf16(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
+	int accumulate, struct od_mat x);
 
 /* head.c */
 void od_cpu_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat h, struct od_mat w, float softcap,

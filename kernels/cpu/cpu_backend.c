@@ -71,6 +71,10 @@ cpu_failure(struct od_backend *be)
 static void
 cpu_gemm_add(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
 {
+	if (a.type == OD_BF16 && a.cols > 0) {
+		od_cpu_gemm_bf16(cpu_ctx(be), out, a, 0, b, 1, 0, x);
+		return;
+	}
 	be->gemm(be, out, a, 0, b, 1, 0);
 	be->add(be, out, x);
 }
@@ -170,13 +174,54 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 
 /* Products by oneDNN: its version stands for the whole; else the instruction set of our own. */
 static void
-name_numerics(struct cpu_ctx *ctx)
+name_numerics(struct od_backend *be)
 {
-	snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
+	struct cpu_ctx *ctx = cpu_ctx(be);
+
+	if (be->type == OD_BF16)
+		snprintf(ctx->numerics, sizeof ctx->numerics, "cpu bf16 %s %s k1", ctx->bf16->name, ctx->k->name);
+	else
+		snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
+}
+
+static int
+can_run_bf16(const struct bf16_kernels *b)
+{
+#if defined(__x86_64__)
+	if (b == &od_bf16_amx)                 /* amx-tile, amx-bf16: bits of leaf 7 that this compiler's builtin knows */
+		return can_run(&od_cpu_kernels_avx512) && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+			od_bf16_amx_usable();
+	if (b == &od_bf16_avx512bf16)
+		return can_run(&od_cpu_kernels_avx512) && __builtin_cpu_supports("avx512bf16");
+#endif
+	return 0;
+}
+
+/* Number i of the bf16 products: 0 AMX, 1 vdpbf16ps, 2 emulated; NULL where this processor has not got it. */
+static const struct bf16_kernels *
+bf16_products(const struct cpu_kernels *k, int i)
+{
+#if defined(__x86_64__)
+	static const struct bf16_kernels *const own[] = { &od_bf16_amx, &od_bf16_avx512bf16 };
+
+	if (i < 2)
+		return can_run_bf16(own[i]) ? own[i] : NULL;
+#endif
+	return i == 2 ? &k->bf16 : NULL;
+}
+
+static const struct bf16_kernels *
+best_bf16(const struct cpu_kernels *k)
+{
+	const struct bf16_kernels *best = NULL;
+
+	for (int i = 0; !best; i++)
+		best = bf16_products(k, i);
+	return best;
 }
 
 enum od_status
-od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
+od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struct od_error *err)
 {
 	struct od_backend *be = od_calloc(1, sizeof *be + sizeof(struct cpu_ctx));
 	struct cpu_ctx *ctx = (struct cpu_ctx *)(be + 1);
@@ -193,10 +238,11 @@ od_cpu_open(struct od_backend **out, int threads, struct od_error *err)
 		free(be);
 		return st;
 	}
-	name_numerics(ctx);
+	ctx->bf16 = best_bf16(ctx->k);
 	be->name = "cpu";
 	be->numerics = ctx->numerics;
-	be->type = OD_F32;
+	be->type = compute == OD_COMPUTE_BF16 ? OD_BF16 : OD_F32;
+	name_numerics(be);
 	be->host_memory = true;
 	*out = be;
 	return OD_OK;
@@ -211,12 +257,25 @@ od_cpu_variant(struct od_backend *be, int i, int own_gemm)
 	if (!k)
 		return 0;
 	fill_table(be, k);
+	ctx->bf16 = best_bf16(k);
 	if (own_gemm) {
 		od_gemm_cache_close(ctx->gemm);
 		ctx->gemm = NULL;
 	}
-	name_numerics(ctx);
+	name_numerics(be);
 	return 1;
+}
+
+int
+od_cpu_bf16_variant(struct od_backend *be, int i)
+{
+	struct cpu_ctx *ctx = cpu_ctx(be);
+	const struct bf16_kernels *b = bf16_products(ctx->k, i);
+
+	if (b)
+		ctx->bf16 = b;
+	name_numerics(be);
+	return b != NULL;
 }
 
 void

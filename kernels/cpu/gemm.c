@@ -445,7 +445,7 @@ static void
 clear_rows(struct od_mat m)
 {
 	for (int64_t i = 0; i < m.rows; i++)
-		memset(mat_row(&m, i), 0, (size_t)m.cols * sizeof(float));
+		memset((char *)m.data + (size_t)(i * m.ld) * od_dtype_size(m.type), 0, (size_t)m.cols * od_dtype_size(m.type));
 }
 
 void
@@ -461,6 +461,10 @@ od_cpu_gemm(struct od_backend *be, struct od_mat out, struct od_mat a, int trans
 	if (out.rows == 0 || out.cols == 0)
 		return;
 	omp_set_num_threads(ctx->threads);
+	if (k > 0 && a.type == OD_BF16) {
+		od_cpu_gemm_bf16(ctx, out, a, trans_a, b, trans_b, accumulate, (struct od_mat){ NULL, OD_F32, 0, 0, 0 });
+		return;
+	}
 	if (k == 0) {
 		if (!accumulate)
 			clear_rows(out);

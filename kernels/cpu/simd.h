@@ -4,6 +4,7 @@
 #ifndef OD_KERNELS_CPU_SIMD_H
 #define OD_KERNELS_CPU_SIMD_H
 
+#include "cpu/bf16.h"
 #include "cpu/cpu.h"
 
 struct cpu_kernels {
@@ -31,6 +32,14 @@ struct cpu_kernels {
 	int (*sgemm)(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 		int accumulate);
 
+	/* bf16.inc.h: packing of a right factor given as B[k, n] or as its transpose; to[cols, rows] = from[rows, cols]^T; what
+	 * becomes of sums: out (+)= from + x; and products without bf16 instructions. */
+	void (*pack_plain)(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n);
+	void (*pack_trans)(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n);
+	void (*transpose)(uint16_t *to, int64_t ldt, const uint16_t *from, int64_t ld, int64_t rows, int64_t cols);
+	void (*finish_rows)(struct od_mat out, const float *from, int64_t ld, int accumulate, struct od_mat x);
+	struct bf16_kernels bf16;
+
 	/* One row of a tile of logits, head.c. fwd: applies the soft-cap in place; *max, *sum of exp(x - max).
 	 * bwd: x := weight * exp(capped x - lse) * derivative of the cap. slope: that derivative of a single logit. */
 	void (*head_stats)(float *x, int64_t n, float softcap, float *max, float *sum);
@@ -47,5 +56,8 @@ extern const struct cpu_kernels od_cpu_kernels_avx512, od_cpu_kernels_avx2, od_c
 /* For tests and benchmarks: makes be use the i-th of the tables this processor can run (0 is the best, the default),
  * and with own_gemm no oneDNN from now on. 0 when there is no i-th. */
 int od_cpu_variant(struct od_backend *be, int i, int own_gemm);
+
+/* The same for the products of a bf16 backend: 0 AMX, 1 vdpbf16ps, 2 emulated. 0 when this processor has not got them. */
+int od_cpu_bf16_variant(struct od_backend *be, int i);
 
 #endif

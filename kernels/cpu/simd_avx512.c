@@ -5,13 +5,14 @@
 
 #define VW 16
 #include "cpu/vec.inc.h"
+#include "cpu/bf16.inc.h"
 #include "cpu/tile.inc.h"
 #include "cpu/elem.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_avx512 = {
-	.name = "avx512",
+	.name = "avx512", .bf16 = { "avx512", bf16_product },
 #include "cpu/table.inc.h"
 };
 

@@ -3,12 +3,13 @@
 
 #define VW 4
 #include "cpu/vec.inc.h"
+#include "cpu/bf16.inc.h"
 #include "cpu/tile.inc.h"
 #include "cpu/elem.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_plain = {
-	.name = "plain",
+	.name = "plain", .bf16 = { "plain", bf16_product },
 #include "cpu/table.inc.h"
 };

@@ -4,3 +4,4 @@
 	.attn_fwd = attn_fwd, .attn_bwd = attn_bwd, .head_stats = head_stats, .head_grad = head_grad, .head_slope = head_slope,
 	.gather = gather, .scatter_add = scatter_add, .sum_squares = sum_squares, .adamw = adamw,
 	.sgemm = sgemm, .exp = array_exp, .tanh = array_tanh,
+	.pack_plain = pack_plain, .pack_trans = pack_trans, .transpose = transpose, .finish_rows = finish_rows,

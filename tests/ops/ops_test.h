@@ -168,9 +168,9 @@ open_backend(const char *name, enum od_compute compute, int threads)
 	return be;
 }
 
-#ifdef OD_TEST_CUDA
 #include "visitor.h"
 
+#ifdef OD_TEST_CUDA
 static struct od_backend *device[2], visitor[2];
 static const char *const device_names[] = { "fp32", "bf16" };
 
@@ -192,23 +192,43 @@ use_variant(size_t i)
 
 #define FOR_EACH_VARIANT(i) for (size_t i = 0; i < 2; i++) if (use_variant(i))
 #else
-/* Every test runs with every set of kernels this processor has, and with oneDNN's products and our own. */
+/* Every test runs with every set of kernels this processor has, with oneDNN's products and our own; and in bf16, with each of
+ * its products, through the visitor. */
 struct variant {
-	int kernels, own_gemm;
+	int kernels, own_gemm, bf16;           /* bf16: od_cpu_bf16_variant's, -1: fp32 */
 };
 
-static const struct variant variants[] = { { 0, 0 }, { 0, 1 }, { 1, 1 }, { 2, 1 } };
+static const struct variant variants[] = { { 0, 0, -1 }, { 0, 1, -1 }, { 1, 1, -1 }, { 2, 1, -1 }, { 0, 1, 0 }, { 0, 1, 1 }, { 0, 1, 2 },
+	{ 1, 1, 2 }, { 2, 1, 2 } };
+
+static struct od_backend *device[2], visitor[2];
+
+static inline int
+open_variant(const struct variant *v, int i)
+{
+	od_backend_close(device[i]);
+	device[i] = open_backend("cpu", v->bf16 < 0 ? OD_COMPUTE_FP32 : OD_COMPUTE_BF16, 2 - i);
+	visitor[i] = visitor_of(device[i]);
+	return od_cpu_variant(device[i], v->kernels, v->own_gemm) && (v->bf16 < 0 || od_cpu_bf16_variant(device[i], v->bf16));
+}
 
 /* Opens cpu and cpu1 again, as variant i; 0 when this processor has no such variant. */
 static inline int
 use_variant(size_t i)
 {
-	od_backend_close(cpu);
-	od_backend_close(cpu1);
-	cpu = open_backend("cpu", OD_COMPUTE_AUTO, 2);
-	cpu1 = open_backend("cpu", OD_COMPUTE_AUTO, 1);
-	return od_cpu_variant(cpu, variants[i].kernels, variants[i].own_gemm) &&
-		od_cpu_variant(cpu1, variants[i].kernels, variants[i].own_gemm);
+	const struct variant *v = &variants[i];
+	const char *only = getenv("OD_TEST_DTYPE");
+
+	if (only && strcmp(only, v->bf16 < 0 ? "fp32" : "bf16") != 0)
+		return 0;
+	if (!open_variant(v, 0) || !open_variant(v, 1))
+		return 0;
+	cpu = v->bf16 < 0 ? device[0] : &visitor[0];
+	cpu1 = v->bf16 < 0 ? device[1] : &visitor[1];
+	data_type = device[0]->type;
+	tol_factor = v->bf16 < 0 ? 1 : 4;
+	tol_floor = v->bf16 < 0 ? 0 : 0.01;
+	return 1;
 }
 
 #define FOR_EACH_VARIANT(i) for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) if (use_variant(i))
@@ -244,8 +264,7 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	cpu = open_backend("cpu", OD_COMPUTE_AUTO, 2);
-	cpu1 = open_backend("cpu", OD_COMPUTE_AUTO, 1);
+	use_variant(0);
 #endif
 	printf("# %s\n", cpu->numerics);
 }
@@ -255,12 +274,8 @@ ops_end(int failed)
 {
 	if (!cpu->ok(cpu) || !cpu1->ok(cpu1) || !ref->ok(ref))
 		failed = 1;
-#ifdef OD_TEST_CUDA
-	cpu = device[0];
-	cpu1 = device[1];
-#endif
-	od_backend_close(cpu);
-	od_backend_close(cpu1);
+	od_backend_close(device[0]);
+	od_backend_close(device[1]);
 	od_backend_close(ref);
 	return failed;
 }

@@ -588,7 +588,7 @@ test_exp_tanh(void **state)
 
 	(void)state;
 	FOR_EACH_VARIANT(var) {
-		const struct cpu_kernels *k = cpu_ctx(cpu)->k;
+		const struct cpu_kernels *k = cpu_ctx(device[0])->k;
 		double worst_exp = 0, worst_tanh = 0;
 		float y[8], z[8];
 

@@ -1,0 +1,55 @@
+/* bf16.h -- matrix products of bf16 factors summed in fp32: the register tile that products, attention and the LM head are
+ * made of, and the layout of its right factor.
+ *
+ * PACKED FACTORS. B[k, n] is kept in tiles of 16 columns; tile j begins at element j * 16 * kp, kp = od_bf16_depth(k). A tile is
+ * [kp / 2][16][2]: the two elements of rows 2p and 2p + 1 lie side by side, for every column in turn, zeros behind row k and
+ * column n. It is what AMX tiles and vdpbf16ps read.
+ *
+ * ORDER OF SUMS. Every element of C is one chain over k in ascending order (two products at a time), from zero or from what C
+ * holds, in an order that depends on the kernels alone: not on the number of rows or columns, nor on where the element lies.
+ * That is the row invariance of backend.h, by construction; a product cut over k at multiples of 32 has the same bits.
+ * AMX and vdpbf16ps take denormal products for zero; the emulated kernels do not.
+ */
+#ifndef OD_KERNELS_CPU_BF16_H
+#define OD_KERNELS_CPU_BF16_H
+
+#include <stdint.h>
+
+enum { BF16_TILE = 16, BF16_STEP = 32 };
+
+/* Rows of a packed factor: k rounded up. */
+static inline int64_t
+od_bf16_depth(int64_t k)
+{
+	return (k + BF16_STEP - 1) / BF16_STEP * BF16_STEP;
+}
+
+static inline int64_t
+od_bf16_width(int64_t n)
+{
+	return (n + BF16_TILE - 1) / BF16_TILE * BF16_TILE;
+}
+
+/* Elements of a packed factor of k rows and n columns. */
+static inline int64_t
+od_bf16_packed(int64_t k, int64_t n)
+{
+	return od_bf16_depth(k) * od_bf16_width(n);
+}
+
+struct bf16_kernels {
+	const char *name;              /* "amx", "avx512bf16"; of emulated ones the instruction set */
+
+	/* C[rows, cols] (f32) = A[rows, k] B[k, cols], or += with accumulate. cols is a multiple of 16 and C has room for all of
+	 * them; a is read in place (nothing beyond k or rows); b is packed, 'tile' elements from one tile to the next: 16 times
+	 * the depth it was packed for, of which k may be a part. On the calling thread. */
+	void (*product)(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+		float *c, int64_t ldc, int accumulate);
+};
+
+extern const struct bf16_kernels od_bf16_amx, od_bf16_avx512bf16;
+
+/* Whether the processor and the kernel have AMX; asks the kernel for its registers the first time. */
+int od_bf16_amx_usable(void);
+
+#endif

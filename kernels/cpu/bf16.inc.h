@@ -1,0 +1,280 @@
+/* bf16.inc.h -- rows of either element type as vectors of floats; packing of bf16 factors; and the bf16 product for
+ * processors without instructions for it: pairs are widened to fp32 and multiplied there. */
+#include "cpu/bf16.h"
+
+/* ---- one row, whatever its type ---- */
+
+typedef uint16_t vh __attribute__((vector_size(VW * 2)));
+typedef uint32_t vu __attribute__((vector_size(VW * 4)));
+typedef uint16_t vh_unaligned __attribute__((vector_size(VW * 2), aligned(2), may_alias));
+
+static inline vf
+vf_widen(vh x)
+{
+	return (vf)(__builtin_convertvector(x, vu) << 16);
+}
+
+/* Rounded to nearest even; NaN stays a quiet NaN. */
+static inline vh
+vf_narrow(vf x)
+{
+	vu u = (vu)x, r = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = (u >> 16) | 0x40;
+	vu nan = (vu)(x != x);
+
+	return __builtin_convertvector((r & ~nan) | (quiet & nan), vh);
+}
+
+/* Elements [j, j + VW) of a row, of which n exist; zeros behind. */
+static inline __attribute__((always_inline)) vf
+vf_get(const void *row, enum od_dtype type, int64_t j, int64_t n)
+{
+	vh x = { 0 };
+
+	if (type == OD_F32)
+		return vf_load_n((const float *)row + j, n);
+	if (n >= VW)
+		x = *(const vh_unaligned *)((const uint16_t *)row + j);
+	else
+		memcpy(&x, (const uint16_t *)row + j, (size_t)n * sizeof(uint16_t));
+	return vf_widen(x);
+}
+
+static inline __attribute__((always_inline)) void
+vf_put(void *row, enum od_dtype type, int64_t j, vf x, int64_t n)
+{
+	vh h;
+
+	if (type == OD_F32) {
+		vf_store_n((float *)row + j, x, n);
+		return;
+	}
+	h = vf_narrow(x);
+	if (n >= VW)
+		*(vh_unaligned *)((uint16_t *)row + j) = h;
+	else
+		memcpy((uint16_t *)row + j, &h, (size_t)n * sizeof(uint16_t));
+}
+
+/* Row r of m, of either type. */
+static inline void *
+any_row(const struct od_mat *m, int64_t r)
+{
+	return (char *)m->data + r * m->ld * (m->type == OD_F32 ? 4 : 2);
+}
+
+/* ---- packing: see bf16.h for the layout ---- */
+
+/* B[k, n] from rows of B: to[p][j] = from[2p][j], from[2p + 1][j]. */
+static void
+pack_plain(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n)
+{
+	int64_t depth = od_bf16_depth(k);
+
+	for (int64_t j0 = 0; j0 < n; j0 += BF16_TILE)
+		for (int64_t l = 0; l < depth; l += 2, to += 2 * BF16_TILE) {
+			int64_t w = n - j0 < BF16_TILE ? n - j0 : BF16_TILE;
+			const uint16_t *a = from + l * ld + j0;
+
+			if (w == BF16_TILE && l + 1 < k) {
+#if VW == 16
+				__m256i x = _mm256_loadu_si256((const void *)a), y = _mm256_loadu_si256((const void *)(a + ld));
+				__m512i both = _mm512_or_si512(_mm512_cvtepu16_epi32(x), _mm512_slli_epi32(_mm512_cvtepu16_epi32(y), 16));
+
+				_mm512_storeu_si512(to, both);
+#else
+				for (int64_t j = 0; j < BF16_TILE; j++) {
+					to[2 * j] = a[j];
+					to[2 * j + 1] = a[ld + j];
+				}
+#endif
+				continue;
+			}
+			memset(to, 0, 2 * BF16_TILE * sizeof *to);
+			for (int64_t j = 0; j < w && l < k; j++) {
+				to[2 * j] = a[j];
+				if (l + 1 < k)
+					to[2 * j + 1] = a[ld + j];
+			}
+		}
+}
+
+#if VW == 16
+/* 16 rows of 16 words to their transpose. */
+static inline void
+transpose_words(__m512i r[16])
+{
+	__m512i t[16];
+
+	for (int i = 0; i < 16; i += 2) {
+		t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+		t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+	}
+	for (int i = 0; i < 16; i += 4) {
+		r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+		r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+		r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+		r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+	}
+	for (int i = 0; i < 4; i++) {
+		t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+		t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+		t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+		t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+	}
+	for (int i = 0; i < 4; i++) {
+		r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+		r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+		r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+		r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+	}
+}
+#endif
+
+/* One tile of B[k, n] from up to 16 rows of its transpose. */
+static void
+pack_tile(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t rows)
+{
+	int64_t depth = od_bf16_depth(k), l = 0;
+
+#if VW == 16
+	for (; rows == BF16_TILE && l + 32 <= k; l += 32) {
+		__m512i r[16];
+
+		for (int i = 0; i < 16; i++)
+			r[i] = _mm512_loadu_si512(from + i * ld + l);
+		transpose_words(r);
+		for (int i = 0; i < 16; i++)
+			_mm512_storeu_si512(to + (l / 2 + i) * 32, r[i]);
+	}
+#endif
+	memset(to + l * BF16_TILE, 0, (size_t)((depth - l) * BF16_TILE) * sizeof *to);
+	for (int64_t j = 0; j < rows; j++)
+		for (int64_t i = l; i < k; i++)
+			to[(i / 2 * BF16_TILE + j) * 2 + i % 2] = from[j * ld + i];
+}
+
+/* B[k, n] from rows of its transpose [n, k]. */
+static void
+pack_trans(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n)
+{
+	for (int64_t j = 0; j < n; j += BF16_TILE)
+		pack_tile(to + j * od_bf16_depth(k), from + j * ld, ld, k, n - j < BF16_TILE ? n - j : BF16_TILE);
+}
+
+/* to[cols, rows] = the transpose of from[rows, cols]; ldt >= rows. */
+static void
+transpose(uint16_t *to, int64_t ldt, const uint16_t *from, int64_t ld, int64_t rows, int64_t cols)
+{
+	int64_t r = 0;
+
+#if VW == 16
+	/* 32 rows x 16 columns at a time: pairs of rows interleaved are words, whose transpose are the columns */
+	for (; r + 32 <= rows; r += 32)
+		for (int64_t c = 0; c < cols; c += 16) {
+			__m512i w[16];
+			int64_t n = cols - c < 16 ? cols - c : 16;
+			__mmask16 m = (__mmask16)((1u << n) - 1);
+
+			for (int i = 0; i < 16; i++) {
+				const uint16_t *a = from + (r + 2 * i) * ld + c;
+
+				w[i] = _mm512_or_si512(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, a)),
+					_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, a + ld)), 16));
+			}
+			transpose_words(w);
+			for (int64_t i = 0; i < n; i++)
+				_mm512_storeu_si512(to + (c + i) * ldt + r, w[i]);
+		}
+#endif
+	for (; r < rows; r++)
+		for (int64_t c = 0; c < cols; c++)
+			to[c * ldt + r] = from[r * ld + c];
+}
+
+/* ---- the product, emulated ---- */
+
+#if VW == 16
+#define PAIR_ROWS 12
+#elif VW == 8
+#define PAIR_ROWS 4
+#else
+#define PAIR_ROWS 2
+#endif
+#define PAIR_VECS (BF16_TILE / VW)
+
+/* Two elements of a row, in every lane. */
+static inline vu
+pair_of(const uint16_t *a, int64_t n)
+{
+	uint32_t two = 0;
+
+	memcpy(&two, a, n < 2 ? sizeof *a : sizeof two);
+	return two - (vu){ 0 };
+}
+
+static inline __attribute__((always_inline)) void
+pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, float *c, int64_t ldc, int accumulate)
+{
+	vf s[PAIR_ROWS][PAIR_VECS];
+
+	for (int i = 0; i < rows; i++)
+		for (int j = 0; j < PAIR_VECS; j++)
+			s[i][j] = accumulate ? vf_load(c + i * ldc + j * VW) : vf_set(0);
+	for (int64_t l = 0; l < k; l += 2, b += 2 * BF16_TILE) {
+		vf low[PAIR_VECS], high[PAIR_VECS];
+
+		for (int j = 0; j < PAIR_VECS; j++) {
+			vu x = (vu)vf_load((const float *)(const void *)(b + 2 * j * VW));
+
+			low[j] = (vf)(x << 16);
+			high[j] = (vf)(x & 0xffff0000u);
+		}
+		for (int i = 0; i < rows; i++) {
+			vu two = pair_of(a + i * lda + l, k - l);
+			vf even = (vf)(two << 16), odd = (vf)(two & 0xffff0000u);
+
+			for (int j = 0; j < PAIR_VECS; j++) {
+				s[i][j] += even * low[j];
+				s[i][j] += odd * high[j];
+			}
+		}
+	}
+	for (int i = 0; i < rows; i++)
+		for (int j = 0; j < PAIR_VECS; j++)
+			vf_store(c + i * ldc + j * VW, s[i][j]);
+}
+
+static void
+bf16_product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+	float *c, int64_t ldc, int accumulate)
+{
+	for (int64_t j = 0; j < cols; j += BF16_TILE, b += tile) {
+		int64_t i = 0;
+
+		for (; i + PAIR_ROWS <= rows; i += PAIR_ROWS)
+			pair_block(PAIR_ROWS, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
+		for (; i < rows; i++)
+			pair_block(1, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
+	}
+}
+
+/* out[rows, cols] (any) = from (f32), += with accumulate; x (f32), unless its data are NULL, is added. */
+static void
+finish_rows(struct od_mat out, const float *from, int64_t ld, int accumulate, struct od_mat x)
+{
+	for (int64_t i = 0; i < out.rows; i++, from += ld) {
+		void *o = any_row(&out, i);
+		const float *add = x.data ? mat_row(&x, i) : NULL;
+
+		for (int64_t j = 0; j < out.cols; j += VW) {
+			int64_t n = out.cols - j;
+			vf s = vf_load_n(from + j, n);
+
+			if (add)
+				s += vf_load_n(add + j, n);
+			if (accumulate)
+				s += vf_get(o, out.type, j, n);
+			vf_put(o, out.type, j, s, n);
+		}
+	}
+}
