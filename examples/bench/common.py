@@ -3,9 +3,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 
 GIB = 2.0 ** 30
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Failed(Exception):
@@ -47,13 +49,15 @@ def cores():
 
 
 class Process:
-    """A child with a time limit, its standard error in a file; ends by itself, by wait(), or when time is up."""
+    """A child with a time limit, its standard error in a file; ends by itself, by wait(), or when time is up.
+    weighed: its peak memory is exact also where it is below this process's own (weigh.py)."""
 
-    def __init__(self, argv, limit, notes, **more):
+    def __init__(self, argv, limit, notes, weighed=False, **more):
         self.argv, self.limit, self.notes = argv, limit, notes
-        self.expired = False
+        self.expired, self.weight = False, notes + ".kib" if weighed else None
+        wrapper = [sys.executable, "-IS", os.path.join(HERE, "weigh.py"), self.weight] if weighed else []
         with open(notes, "wb") as f:
-            self.child = subprocess.Popen(argv, stderr=f, start_new_session=True, **more)
+            self.child = subprocess.Popen(wrapper + argv, stderr=f, start_new_session=True, **more)
         self.timer = threading.Timer(max(limit, 1), self.expire)
         self.timer.start()
 
@@ -84,4 +88,7 @@ class Process:
             raise Failed(f"{name}: stopped after {self.limit:.0f} s")
         if self.child.returncode and not killed:
             raise Failed(" | ".join([f"{name}: status {self.child.returncode}"] + last_lines(self.notes)))
+        if self.weight:
+            with open(self.weight, encoding="ascii") as f:
+                return int(f.read()) / 2 ** 20
         return self.usage.ru_maxrss / 2 ** 20
