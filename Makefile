@@ -314,7 +314,7 @@ help:
 	@echo "make check         build and run every test; T=pattern picks, SANITIZE=address,undefined instruments"
 	@echo "make check-oracle  the large reference cases, ORACLE=DIR"
 	@echo "make check-mutations   plants mistakes in the CUDA kernels, each of which a test must notice"
-	@echo "make check-long    ten minutes of fuzzing for every format"
+	@echo "make check-long    ten minutes of fuzzing for every format; a million records"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
 	@echo "make bench         speed and memory beside PyTorch (PYTHON=), the machine's ceiling; QUICK=1 tries it; bench-ops alone"

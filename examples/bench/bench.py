@@ -31,8 +31,9 @@ SECTIONS = ("products", "operations", "speed", "startup", "cost")
 class Log:
     """runs.jsonl: a line a run, written when it is over; what failed is a line too."""
 
-    def __init__(self, path):
-        self.rows, self.file, self.began = [], open(path, "w", encoding="utf-8"), time.monotonic()
+    def __init__(self, path, work):
+        self.rows, self.work, self.began = [], work, time.monotonic()
+        self.file = open(path, "w", encoding="utf-8")
 
     def put(self, section, row):
         row = {"section": section, **row}
@@ -46,7 +47,7 @@ class Log:
         try:
             got = what(*args)
         except (Failed, OSError, ValueError, KeyError, IndexError) as e:
-            got = {"failed": str(e)}
+            got = {"failed": str(e).replace(self.work + os.sep, "")}
             self.note(f"{section} {' '.join(str(v) for v in head.values())}: {e}")
         for row in got if isinstance(got, list) else [got]:
             self.put(section, {**head, **row})
@@ -135,9 +136,9 @@ def shown(o):
 def main():
     o = options()
     os.makedirs(o.out, exist_ok=True)
-    log = Log(os.path.join(o.out, "runs.jsonl"))
+    work = tempfile.mkdtemp(prefix="bench.")
+    log = Log(os.path.join(o.out, "runs.jsonl"), work)
     log.put("machine", {**machine.describe(o.bin), "options": shown(o), "peer": bool(o.python)})
-    work = tempfile.mkdtemp(prefix="bench.", dir=os.environ.get("TMPDIR"))
     try:
         bench = Bench(o, work, log)
         for rep in range(o.reps):

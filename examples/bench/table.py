@@ -181,7 +181,7 @@ def cost_part(rows):
 
 
 def failures_part(rows):
-    failed = list(dict.fromkeys(f"- {r['section']} {r.get('dtype', '')} {r.get('who', '')}: {r['failed']}" for r in rows if "failed" in r))
+    failed = list(dict.fromkeys(f"- {' '.join(r[k] for k in ('section', 'dtype', 'who') if k in r)}: {r['failed']}" for r in rows if "failed" in r))
     if failed:
         yield from ["## Without a figure", "", *failed, ""]
 
