@@ -29,7 +29,8 @@ def load():
 
 def versions(bin_dir):
     try:
-        text = subprocess.run([os.path.join(bin_dir, "od-train"), "--version"], capture_output=True, text=True, timeout=20).stdout
+        argv = [os.path.join(bin_dir, "od-train"), "--version"]
+        text = subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout
     except OSError:
         return []
     return [line.strip() for line in text.split("\n") if line.strip()]

@@ -48,9 +48,11 @@ def machine_part(rows):
     m = rows[0]
     yield "## Machine"
     yield ""
-    yield f"{m['date']}; {m['cpu']}, {m['cores']} cores ({' '.join(m['flags'])}), {m['memory_gib']:g} GiB, Linux {m['kernel']}; load before the first run {m['load']:.2f}, most during it {max(r.get('load', 0) for r in rows):.2f}."
+    yield (f"{m['date']}; {m['cpu']}, {m['cores']} cores ({' '.join(m['flags'])}), {m['memory_gib']:g} GiB, Linux "
+           f"{m['kernel']}; load before the first run {m['load']:.2f}, most during it {max(r.get('load', 0) for r in rows):.2f}.")
     loops = [r["versions"] for r in section(rows, "speed") if "versions" in r]
-    peer = f"; torch {loops[0]['torch']}, transformers {loops[0]['transformers']}, {loops[0]['threads']} threads, attention {loops[0]['attention']}" if loops else ""
+    peer = "".join(f"; torch {v['torch']}, transformers {v['transformers']}, {v['threads']} threads, attention {v['attention']}"
+                   for v in loops[:1])
     yield f"Commit {m['commit'] or '-'}; {', '.join(m['versions'])}{peer}."
     o = m["options"]
     yield f"{o['reps']} turns; {o['shape']}, {o['pairs']} pairs an update. Medians, and the range in brackets."
@@ -60,14 +62,16 @@ def machine_part(rows):
 def products_part(rows):
     yield "## Products"
     yield ""
-    yield "GFLOP/s. Ceiling: the operations of the model's products over the time they take when each runs as quickly as the better of both sides did (medians). The square product is not part of it."
+    yield ("GFLOP/s. Ceiling: the operations of the model's products over the time they take when each runs as quickly "
+           "as the better of both sides did (medians). The square product is not part of it.")
     yield ""
     got = section(rows, "products")
     types = [t for t, in distinct(got, "dtype")]
     head = ["product", "m x n x k"] + [f"{t} {who}" for t in types for who in ("oneDNN", "ours")]
     body = []
     for name, shape in distinct(got, "product", "shape"):
-        body.append([name, shape] + [spread([r["gflops"] for r in section(got, "products", product=name, dtype=t, who=who)])
+        mine = section(got, "products", product=name)
+        body.append([name, shape] + [spread([r["gflops"] for r in mine if (r["dtype"], r["who"]) == (t, who)])
                                      for t in types for who in ("onednn", "omni-dpo")])
     total = ["**all of the model**", ""]
     best = ["**ceiling**", ""]
@@ -75,7 +79,7 @@ def products_part(rows):
         mine = section(got, "products", dtype=t)
         total += [number(ceiling.of(mine, who), 1e9) for who in ("onednn", "omni-dpo")]
         best += [f"**{number(ceiling.ceiling(mine), 1e9)}**", ""]
-    yield from lines(head, body + ([total, best] if got else []))
+    yield from lines(head, body + [total, best])
 
 
 def number(v, unit=1.0, form=",.0f"):
@@ -119,7 +123,9 @@ def speed_row(rows, mix, dtype, who, top):
 def speed_part(rows):
     yield "## Speed"
     yield ""
-    yield "Tokens/s, the prompt counted once for each response, without start-up and without the first update. %: useful operations over the ceiling of the type, the same count for all. x: omni-dpo's median over this one's."
+    yield ("Tokens/s, the prompt counted once for each response, without start-up and without the first update. %: "
+           "useful operations over the ceiling of the type, the same count for all. x: omni-dpo's median over this "
+           "one's.")
     yield ""
     body = []
     for mix, dtype, who in distinct(section(rows, "speed"), "mix", "dtype", "who"):
@@ -142,19 +148,23 @@ def memory_row(rows, mix, dtype, who):
 def memory_part(rows):
     yield "## Memory"
     yield ""
-    yield "MiB resident. Peak: of the process, loading left out for torch and not for omni-dpo. Beyond: the peak less weights, master weights, gradients and moments. Net: less the libraries too, which is what a process takes that does nothing (idle)."
+    yield ("MiB resident. Peak: of the process, loading left out for torch and not for omni-dpo. Beyond: the peak "
+           "less weights, master weights, gradients and moments. Net: less the libraries too, which is what a process "
+           "takes that does nothing (idle).")
     yield ""
     body = [memory_row(rows, *key) for key in distinct(section(rows, "speed"), "mix", "dtype", "who")]
-    yield from lines(["prompt+response", "type", "", "idle", "reference: peak", "beyond", "net", "training: peak", "beyond", "net"], body)
+    yield from lines(["prompt+response", "type", "", "idle", "reference: peak", "beyond", "net", "training: peak", "beyond", "net"],
+                     body)
 
 
 def startup_part(rows):
     yield "## Start-up"
     yield ""
-    yield "Seconds from exec, the files in memory: to od-ref's first record (torch: to the first reference pass), to the first update."
+    yield ("Seconds from exec, the files in memory: to od-ref's first record (torch: to the first reference pass), "
+           "to the first update.")
     yield ""
-    body = [[dtype, who] + [spread([r[k] for r in section(rows, "startup", dtype=dtype, who=who)], ".2f") for k in ("ref", "train")]
-            for dtype, who in distinct(section(rows, "startup"), "dtype", "who")]
+    body = [[dtype, who] + [spread([r[k] for r in section(rows, "startup", dtype=dtype, who=who)], ".2f")
+                            for k in ("ref", "train")] for dtype, who in distinct(section(rows, "startup"), "dtype", "who")]
     yield from lines(["type", "", "reference", "training"], body)
 
 
@@ -168,7 +178,9 @@ def exponent(got, key):
 def cost_part(rows):
     yield "## Cost"
     yield ""
-    yield "Exponents of seconds and of peak memory in what grows, fp32, small models, least squares on logarithms over all runs, ± standard error. The rest of the cost stays the same while one thing grows, so an exponent below its limit is a share that does not grow."
+    yield ("Exponents of seconds and of peak memory in what grows, fp32, small models, least squares on logarithms "
+           "over all runs, ± standard error. The rest of the cost stays the same while one thing grows, so an exponent "
+           "below its limit is a share that does not grow.")
     yield ""
     body = []
     for axis, in distinct(section(rows, "cost"), "axis"):
@@ -177,11 +189,13 @@ def cost_part(rows):
         ends = [spread([r["train_seconds"] for r in got if r["x"] == x], ".3g") for x in (xs[0], xs[-1])]
         body.append([scaling.AXES[axis], f"{xs[0]:,} to {xs[-1]:,}", exponent(got, "ref_seconds"), exponent(got, "train_seconds"),
                      exponent(got, "train_gib"), " to ".join(ends)])
-    yield from lines(["what grows", "range", "reference, seconds", "an update, seconds", "memory of training", "seconds an update"], body)
+    yield from lines(["what grows", "range", "reference, seconds", "an update, seconds", "memory of training", "seconds an update"],
+                     body)
 
 
 def failures_part(rows):
-    failed = list(dict.fromkeys(f"- {' '.join(r[k] for k in ('section', 'dtype', 'who') if k in r)}: {r['failed']}" for r in rows if "failed" in r))
+    failed = dict.fromkeys(f"- {' '.join(r[k] for k in ('section', 'dtype', 'who') if k in r)}: {r['failed']}"
+                           for r in rows if "failed" in r)
     if failed:
         yield from ["## Without a figure", "", *failed, ""]
 
@@ -191,16 +205,21 @@ def commands_part(rows):
     yield "## Commands"
     yield ""
     got = section(rows, "speed")
-    for line in dict.fromkeys(r[p]["command"] for r in got if r["mix"] == got[0]["mix"] for p in ("ref", "train") if "command" in r[p]):
+    mine = [r[p] for r in got if r["mix"] == got[0]["mix"] for p in ("ref", "train")]
+    for line in dict.fromkeys(r["command"] for r in mine if "command" in r):
         yield "    " + line
     yield ""
 
 
-PARTS = (machine_part, products_part, operations_part, speed_part, memory_part, startup_part, cost_part, failures_part, commands_part)
+# Each with the section without which it has nothing to say.
+PARTS = ((machine_part, "machine"), (products_part, "products"), (operations_part, "operations"), (speed_part, "speed"),
+         (memory_part, "speed"), (startup_part, "startup"), (cost_part, "cost"))
 
 
 def render(rows):
-    return "# Measured on a processor\n\n" + "\n".join(line for part in PARTS for line in part(rows)).rstrip("\n") + "\n"
+    parts = [part for part, needs in PARTS if section(rows, needs)]
+    parts += [failures_part] + ([commands_part] if section(rows, "speed") else [])
+    return "# Measured on a processor\n\n" + "\n".join(line for part in parts for line in part(rows)).rstrip("\n") + "\n"
 
 
 def main():

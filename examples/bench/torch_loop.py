@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The PyTorch peer of both benchmarks, on GPUs and on processors: reference passes and Omni-DPO updates on the records that od-ref and od-train get, as tight
-as the public interfaces of PyTorch and transformers allow.
+"""The PyTorch peer of both benchmarks, on GPUs and on processors: reference passes and Omni-DPO updates on the records that
+od-ref and od-train get, as tight as the public interfaces of PyTorch and transformers allow.
 
 What it does for speed: chosen and rejected in one forward pass; no padding at all where variable-length flash attention is
 to be had (--attention varlen), else batches of similar lengths padded on the right with causal SDPA and no mask; a

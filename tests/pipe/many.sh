@@ -7,16 +7,18 @@ weigh() {
 	local from=$SECONDS output=$1 key value
 	shift
 	"$@" >"$output" 2>"$T/err" &
-	kib=0
+	kib=0 resident=0
 	while kill -0 $! 2>/dev/null; do
 		while read -r key value _; do
 			[ "$key" = RssAnon: ] && [ "$value" -gt "$kib" ] && kib=$value
+			[ "$key" = VmHWM: ] && resident=$value
 		done 2>/dev/null <"/proc/$!/status"
 		sleep 0.02
 	done 2>/dev/null
 	rc=0
 	wait $! || rc=$?
 	err=$(cat "$T/err") took=$((SECONDS - from))
+	echo "# $took s; $kib KiB, $resident KiB with what is mapped"
 }
 
 # grows_by KIB SMALL LARGE NAME
@@ -39,7 +41,7 @@ head -n $few "$T/all" >"$T/few"
 
 ref() { # IN OUT
 	weigh "$2" "$BIN/od-ref" -q --threads 1 --model "$T/model" "$1"
-	exit_is 0 "od-ref takes $(wc -l <"$1") records ($took s)"
+	exit_is 0 "od-ref takes $(wc -l <"$1") records"
 }
 ref "$T/few" "$T/few.ref"; small=$kib
 ref "$T/all" "$T/all.ref"
@@ -48,7 +50,7 @@ grows_by 2048 "$small" "$kib" "od-ref: memory stays"
 
 update() { # IN
 	weigh "$T/stdout" "$BIN/od-train" -q --threads 1 --model "$T/model" --batch 16 --steps 3 --force --out "$T/out" "$1"
-	exit_is 0 "od-train takes three updates of $(wc -l <"$1") records ($took s)"
+	exit_is 0 "od-train takes three updates of $(wc -l <"$1") records"
 }
 update "$T/few.ref"; small=$kib
 update "$T/all.ref"
