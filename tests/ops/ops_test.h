@@ -264,7 +264,9 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	use_variant(0);
+	for (size_t i = 0; !cpu && i < sizeof variants / sizeof *variants; i++)
+		if (!use_variant(i))
+			cpu = NULL;
 #endif
 	printf("# %s\n", cpu->numerics);
 }
