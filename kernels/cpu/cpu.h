@@ -31,6 +31,7 @@ struct cpu_ctx {
 };
 
 OD_MUST_CHECK enum od_status od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struct od_error *err);
+int od_cpu_prefers_bf16(void);
 void od_cpu_close(struct od_backend *be);
 
 static inline struct cpu_ctx *

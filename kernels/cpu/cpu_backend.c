@@ -220,6 +220,18 @@ best_bf16(const struct cpu_kernels *k)
 	return best;
 }
 
+/* AMX multiplies eight times as fast as fp32 is; vdpbf16ps twice on AMD's processors, but half as fast on Intel's (measured
+ * on two cores of a Xeon with both: 2,400, 175 and 330 GFLOP/s in fp32). */
+int
+od_cpu_prefers_bf16(void)
+{
+#if defined(__x86_64__)
+	return can_run_bf16(&od_bf16_amx) || (can_run_bf16(&od_bf16_avx512bf16) && !__builtin_cpu_is("intel"));
+#else
+	return 0;
+#endif
+}
+
 enum od_status
 od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struct od_error *err)
 {

@@ -269,7 +269,7 @@ test_packing_invariance(void **state)
 static void
 test_thread_counts(void **state)
 {
-	struct od_backend *many = open_backend("cpu", OD_COMPUTE_AUTO, 7);
+	struct od_backend *many = open_backend("cpu", OD_COMPUTE_FP32, 7);
 
 	(void)state;
 	use_variant(0);
