@@ -245,7 +245,7 @@ od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struc
 	omp_set_num_threads(ctx->threads);
 	be->ctx = ctx;
 	fill_table(be, usable_kernels(0));
-	st = od_gemm_cache_open(&ctx->gemm, ctx->threads, err);
+	st = compute == OD_COMPUTE_BF16 ? OD_OK : od_gemm_cache_open(&ctx->gemm, ctx->threads, err);
 	if (st != OD_OK) {
 		free(be);
 		return st;
