@@ -202,6 +202,22 @@ transpose(uint16_t *to, int64_t ldt, const uint16_t *from, int64_t ld, int64_t r
 #endif
 #define PAIR_VECS (BF16_TILE / VW)
 
+/* The sums of row i, columns [j, j + VW). */
+static inline __attribute__((always_inline)) void
+put_sums(const struct bf16_result *r, int64_t i, int64_t j, vf s)
+{
+	char *row = (char *)r->out + i * r->ld * (r->type == OD_F32 ? 4 : 2);
+	int64_t n = r->cols - j;
+
+	if (n <= 0)
+		return;
+	if (r->x)
+		s += vf_load_n(r->x + i * r->ldx + j, n);
+	if (r->accumulate)
+		s += vf_get(row, r->type, j, n);
+	vf_put(row, r->type, j, s, n);
+}
+
 /* Two elements of a row, in every lane. */
 static inline vu
 pair_of(const uint16_t *a, int64_t n)
@@ -213,13 +229,14 @@ pair_of(const uint16_t *a, int64_t n)
 }
 
 static inline __attribute__((always_inline)) void
-pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, float *c, int64_t ldc, int accumulate)
+pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, const float *start, int64_t ld_start,
+	const struct bf16_result *r, int64_t row, int64_t col)
 {
 	vf s[PAIR_ROWS][PAIR_VECS];
 
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < PAIR_VECS; j++)
-			s[i][j] = accumulate ? vf_load(c + i * ldc + j * VW) : vf_set(0);
+			s[i][j] = start ? vf_load(start + i * ld_start + j * VW) : vf_set(0);
 	for (int64_t l = 0; l < k; l += 2, b += 2 * BF16_TILE) {
 		vf low[PAIR_VECS], high[PAIR_VECS];
 
@@ -229,10 +246,12 @@ pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *
 			low[j] = (vf)(x << 16);
 			high[j] = (vf)(x & 0xffff0000u);
 		}
+#pragma GCC unroll 12
 		for (int i = 0; i < rows; i++) {
 			vu two = pair_of(a + i * lda + l, k - l);
 			vf even = (vf)(two << 16), odd = (vf)(two & 0xffff0000u);
 
+#pragma GCC unroll 4
 			for (int j = 0; j < PAIR_VECS; j++) {
 				s[i][j] += even * low[j];
 				s[i][j] += odd * high[j];
@@ -241,21 +260,31 @@ pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *
 	}
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < PAIR_VECS; j++)
-			vf_store(c + i * ldc + j * VW, s[i][j]);
+			put_sums(r, row + i, col + j * VW, s[i][j]);
+}
+
+static void
+bf16_multiply(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+	const float *start, int64_t ld, const struct bf16_result *r)
+{
+	for (int64_t j = 0; j < cols; j += BF16_TILE, b += tile) {
+		const float *from = start ? start + j : NULL;
+		int64_t i = 0;
+
+		for (; i + PAIR_ROWS <= rows; i += PAIR_ROWS)
+			pair_block(PAIR_ROWS, k, a + i * lda, lda, b, from ? from + i * ld : NULL, ld, r, i, j);
+		for (; i < rows; i++)
+			pair_block(1, k, a + i * lda, lda, b, from ? from + i * ld : NULL, ld, r, i, j);
+	}
 }
 
 static void
 bf16_product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
 	float *c, int64_t ldc, int accumulate)
 {
-	for (int64_t j = 0; j < cols; j += BF16_TILE, b += tile) {
-		int64_t i = 0;
+	struct bf16_result r = { c, OD_F32, ldc, cols, 0, NULL, 0 };
 
-		for (; i + PAIR_ROWS <= rows; i += PAIR_ROWS)
-			pair_block(PAIR_ROWS, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
-		for (; i < rows; i++)
-			pair_block(1, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
-	}
+	bf16_multiply(rows, cols, k, a, lda, b, tile, accumulate ? c : NULL, ldc, &r);
 }
 
 /* out[rows, cols] (any) = from (f32), += with accumulate; x (f32), unless its data are NULL, is added. */

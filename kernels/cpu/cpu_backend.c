@@ -189,7 +189,7 @@ can_run_bf16(const struct bf16_kernels *b)
 {
 #if defined(__x86_64__)
 	if (b == &od_bf16_amx)                 /* amx-tile, amx-bf16: bits of leaf 7 that this compiler's builtin knows */
-		return can_run(&od_cpu_kernels_avx512) && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+		return can_run_bf16(&od_bf16_avx512bf16) && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
 			od_bf16_amx_usable();
 	if (b == &od_bf16_avx512bf16)
 		return can_run(&od_cpu_kernels_avx512) && __builtin_cpu_supports("avx512bf16");

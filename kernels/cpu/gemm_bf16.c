@@ -3,7 +3,7 @@
  * The right factor is packed once a call, a group of columns at a time, into at most GROUP_BYTES; the left factor is read in
  * place, or, transposed (weight gradients: their depth is tokens), is written as rows, a group of rows at a time. Then threads
  * take tasks of TASK_ROWS rows x a panel of columns: the panel stays in the second-level cache while the rows pass, sums stay in
- * a block of the thread's own until the whole depth is through, then they are rounded, added or both into the result.
+ * a block of the thread's own until the whole depth is through, and are rounded, added or both as they leave the registers.
  */
 #include "cpu/cpu.h"
 
@@ -43,29 +43,19 @@ part_of(struct od_mat m, int64_t row, int64_t rows, int64_t col, int64_t cols)
 	return m;
 }
 
-/* Rows [i, i + rows) of panel p. */
+/* TASK_ROWS rows from i on of panel p. */
 static void
 run_task(const struct bf16_call *c, int64_t i, int64_t p, float *sums)
 {
 	int64_t col = p * c->panel, cols = smaller(c->n - col, c->panel), rows = smaller(c->m - i, TASK_ROWS);
-	int64_t kp = od_bf16_depth(c->k), width = od_bf16_width(cols);
+	int64_t kp = od_bf16_depth(c->k), width = od_bf16_width(cols), tile = BF16_TILE * kp, k = 0;
 	const uint16_t *a = c->a + i * c->lda, *b = c->b + col * kp;
+	struct od_mat out = part_of(c->out, i, rows, col, cols), x = part_of(c->x, i, rows, col, cols);
+	struct bf16_result r = { out.data, out.type, out.ld, cols, c->accumulate, x.data, x.ld };
 
-	/* shallow products are finished while they are in the first-level cache */
-	for (int64_t i0 = i; c->k <= DEPTH && i0 < i + rows; i0 += 32) {
-		int64_t few = smaller(i + rows - i0, 32);
-
-		c->ctx->bf16->product(few, width, c->k, c->a + i0 * c->lda, c->lda, b, BF16_TILE * kp, sums, MAX_PANEL, 0);
-		c->ctx->k->finish_rows(part_of(c->out, i0, few, col, cols), sums, MAX_PANEL, c->accumulate,
-			part_of(c->x, i0, few, col, cols));
-	}
-	if (c->k <= DEPTH)
-		return;
-	for (int64_t k = 0; k < c->k; k += DEPTH)
-		c->ctx->bf16->product(rows, width, smaller(c->k - k, DEPTH), a + k, c->lda, b + k * BF16_TILE, BF16_TILE * kp, sums,
-			MAX_PANEL, k > 0);
-	c->ctx->k->finish_rows(part_of(c->out, i, rows, col, cols), sums, MAX_PANEL, c->accumulate,
-		part_of(c->x, i, rows, col, cols));
+	for (; c->k - k > DEPTH; k += DEPTH)
+		c->ctx->bf16->product(rows, width, DEPTH, a + k, c->lda, b + k * BF16_TILE, tile, sums, MAX_PANEL, k > 0);
+	c->ctx->bf16->multiply(rows, width, c->k - k, a + k, c->lda, b + k * BF16_TILE, tile, k > 0 ? sums : NULL, MAX_PANEL, &r);
 }
 
 static void

@@ -12,7 +12,7 @@
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_avx2 = {
-	.name = "avx2", .bf16 = { "avx2", bf16_product },
+	.name = "avx2", .bf16 = { "avx2", bf16_product, bf16_multiply },
 #include "cpu/table.inc.h"
 };
 

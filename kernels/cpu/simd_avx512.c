@@ -12,7 +12,7 @@
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_avx512 = {
-	.name = "avx512", .bf16 = { "avx512", bf16_product },
+	.name = "avx512", .bf16 = { "avx512", bf16_product, bf16_multiply },
 #include "cpu/table.inc.h"
 };
 

@@ -10,6 +10,6 @@
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_plain = {
-	.name = "plain", .bf16 = { "plain", bf16_product },
+	.name = "plain", .bf16 = { "plain", bf16_product, bf16_multiply },
 #include "cpu/table.inc.h"
 };
