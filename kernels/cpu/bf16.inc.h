@@ -14,45 +14,66 @@ vf_widen(vh x)
 	return (vf)(__builtin_convertvector(x, vu) << 16);
 }
 
-/* Rounded to nearest even; NaN stays a quiet NaN. */
+/* Rounded to nearest even, bit for bit od_f32_to_bf16; NaN stays a quiet NaN. */
 static inline vh
 vf_narrow(vf x)
 {
-	vu u = (vu)x, r = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = (u >> 16) | 0x40;
+	vu u = (vu)x, r = u + 0x7fff + ((u >> 16) & 1);
+#if VW == 16 && defined(__AVX512BW__)
+	static const uint16_t upper[32] = { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31 };
+	__mmask16 nan = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
+	__m512i all = _mm512_mask_or_epi32((__m512i)r, nan, (__m512i)u, _mm512_set1_epi32(0x400000));
+
+	return (vh)_mm512_castsi512_si256(_mm512_permutexvar_epi16(_mm512_loadu_si512(upper), all));
+#else
 	vu nan = (vu)(x != x);
 
-	return __builtin_convertvector((r & ~nan) | (quiet & nan), vh);
+	return __builtin_convertvector(((r & ~nan) | ((u | 0x400000) & nan)) >> 16, vh);
+#endif
+}
+
+/* The first n (<= VW) elements, zeros behind. */
+static inline vh
+vh_load_n(const uint16_t *p, int64_t n)
+{
+	vh x = { 0 };
+
+	if (n >= VW)
+		return *(const vh_unaligned *)p;
+#if VW == 16 && defined(__AVX512BW__)
+	return (vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p);
+#endif
+	memcpy(&x, p, (size_t)n * sizeof *p);
+	return x;
+}
+
+static inline void
+vh_store_n(uint16_t *p, vh x, int64_t n)
+{
+	if (n >= VW)
+		*(vh_unaligned *)p = x;
+	else
+#if VW == 16 && defined(__AVX512BW__)
+		_mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)x);
+#else
+		memcpy(p, &x, (size_t)n * sizeof *p);
+#endif
 }
 
 /* Elements [j, j + VW) of a row, of which n exist; zeros behind. */
 static inline __attribute__((always_inline)) vf
 vf_get(const void *row, enum od_dtype type, int64_t j, int64_t n)
 {
-	vh x = { 0 };
-
-	if (type == OD_F32)
-		return vf_load_n((const float *)row + j, n);
-	if (n >= VW)
-		x = *(const vh_unaligned *)((const uint16_t *)row + j);
-	else
-		memcpy(&x, (const uint16_t *)row + j, (size_t)n * sizeof(uint16_t));
-	return vf_widen(x);
+	return type == OD_F32 ? vf_load_n((const float *)row + j, n) : vf_widen(vh_load_n((const uint16_t *)row + j, n));
 }
 
 static inline __attribute__((always_inline)) void
 vf_put(void *row, enum od_dtype type, int64_t j, vf x, int64_t n)
 {
-	vh h;
-
-	if (type == OD_F32) {
+	if (type == OD_F32)
 		vf_store_n((float *)row + j, x, n);
-		return;
-	}
-	h = vf_narrow(x);
-	if (n >= VW)
-		*(vh_unaligned *)((uint16_t *)row + j) = h;
 	else
-		memcpy((uint16_t *)row + j, &h, (size_t)n * sizeof(uint16_t));
+		vh_store_n((uint16_t *)row + j, vf_narrow(x), n);
 }
 
 /* Row r of m, of either type. */

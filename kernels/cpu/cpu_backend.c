@@ -149,7 +149,7 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 	be->ok = cpu_ok;
 	be->failure = cpu_failure;
 	be->room = od_ref_room;
-	be->cast = od_ref_cast;
+	be->cast = k->cast;
 	be->gemm = od_cpu_gemm;
 	be->gemm_add = cpu_gemm_add;
 	be->embed_fwd = k->embed_fwd;

@@ -11,6 +11,7 @@ struct cpu_kernels {
 	const char *name;              /* "avx512", "avx2", "plain" */
 
 	/* Operations of ops.def that need no help from outside the file. */
+	__typeof__(((struct od_backend *)0)->cast) cast;
 	__typeof__(((struct od_backend *)0)->embed_fwd) embed_fwd;
 	__typeof__(((struct od_backend *)0)->embed_bwd) embed_bwd;
 	__typeof__(((struct od_backend *)0)->norm_fwd) norm_fwd;

@@ -41,6 +41,9 @@ vf_load_n(const float *p, int64_t n)
 
 	if (n >= VW)
 		return vf_load(p);
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#endif
 	memcpy(&x, p, (size_t)n * sizeof *p);
 	return x;
 }
@@ -51,7 +54,11 @@ vf_store_n(float *p, vf x, int64_t n)
 	if (n >= VW)
 		vf_store(p, x);
 	else
+#if VW == 16 && defined(__AVX512F__)
+		_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
+#else
 		memcpy(p, &x, (size_t)n * sizeof *p);
+#endif
 }
 
 /* mask lane all ones: a, all zeros: b */
@@ -147,31 +154,48 @@ vf_hmax(vf x)
 }
 #endif
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. Results below
- * the smallest normal number are 0, above the largest infinity; NaN stays NaN. The rounding is by adding 1.5 * 2^23,
- * ln 2 is taken off in two parts of which the first has few bits. */
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. The rounding is by
+ * adding 1.5 * 2^23, which leaves n in the low bits of *n; ln 2 is taken off in two parts of which the first has few bits. */
 static inline vf
-vf_exp(vf x)
+exp_parts(vf x, vi *n)
 {
 	const vf magic = vf_set(12582912.0f);
-	vf in = x, n, r, q, y;
-	vi e;
+	vf whole = x * 1.44269504088896341f + magic, r, q;
 
-	x = vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x));
-	n = x * 1.44269504088896341f + magic;
-	e = (vi)n - (vi)magic;
-	n -= magic;
-	r = x - n * 0.693359375f;
-	r = r + n * 2.12194440054690583e-4f;
+	*n = (vi)whole;
+	whole -= magic;
+	r = x - whole * 0.693359375f;
+	r = r + whole * 2.12194440054690583e-4f;
 	q = r * 0.0013951705017499583f + 0.008369590056807001f;
 	q = q * r + 0.041666187472555315f;
 	q = q * r + 0.1666651295966296f;
 	q = q * r + 0.5000000100918219f;
-	y = q * (r * r) + r + 1.0f;
+	return q * (r * r) + r + 1.0f;
+}
+
+/* Results below the smallest normal number are 0, above the largest infinity; NaN stays NaN. */
+static inline vf
+vf_exp(vf x)
+{
+	vf y;
+	vi n, e;
+
+	y = exp_parts(vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x)), &n);
+	e = n - (vi)vf_set(12582912.0f);
 	/* 2^n in two factors: n = 128 is wanted for the last results before infinity, and at infinity */
 	y = y * (vf)(((e >> 1) + 127) << 23);
 	y = y * (vf)((e - (e >> 1) + 127) << 23);
-	return vf_zero_below(y, in, -87.3f);
+	return vf_zero_below(y, x, -87.3f);
+}
+
+/* exp(x) for x within +-87, where 2^n can be added to the exponent; anything, for NaN. */
+static inline vf
+vf_exp_inner(vf x)
+{
+	vi n;
+	vf y = exp_parts(x, &n);
+
+	return (vf)((vi)y + (n << 23));
 }
 
 /* tanh: x + x^3 q(x^2) below 0.625, fitted to 3e-10; else 1 - 2/(exp(2|x|) + 1) with the sign put back. */
