@@ -8,6 +8,9 @@
 #include "cpu/bf16.inc.h"
 #include "cpu/tile.inc.h"
 #include "cpu/elem.inc.h"
+#include "cpu/attn_tree.inc.h"
+#include "cpu/attn_f32.inc.h"
+#include "cpu/attn_bf16.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
 
