@@ -8,27 +8,43 @@ typedef uint16_t vh __attribute__((vector_size(VW * 2)));
 typedef uint32_t vu __attribute__((vector_size(VW * 4)));
 typedef uint16_t vh_unaligned __attribute__((vector_size(VW * 2), aligned(2), may_alias));
 
+/* (By hand what __builtin_convertvector makes badly: gcc 12 goes through halves of halves.) */
 static inline vf
 vf_widen(vh x)
 {
+#if VW == 16 && defined(__AVX512BW__)
+	static const uint16_t upper[32] = { 0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15 };
+
+	return (vf)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, _mm512_loadu_si512(upper), _mm512_castsi256_si512((__m256i)x));
+#elif VW == 8 && defined(__AVX2__)
+	return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)x), 16);
+#else
 	return (vf)(__builtin_convertvector(x, vu) << 16);
+#endif
 }
 
 /* Rounded to nearest even, bit for bit od_f32_to_bf16; NaN stays a quiet NaN. */
 static inline vh
 vf_narrow(vf x)
 {
-	vu u = (vu)x, r = u + 0x7fff + ((u >> 16) & 1);
 #if VW == 16 && defined(__AVX512BW__)
 	static const uint16_t upper[32] = { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31 };
-	__mmask16 nan = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
-	__m512i all = _mm512_mask_or_epi32((__m512i)r, nan, (__m512i)u, _mm512_set1_epi32(0x400000));
+	__m512i u = (__m512i)x, r = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+	__mmask16 number = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_ORD_Q);
+	__mmask16 odd = _mm512_mask_test_epi32_mask(number, u, _mm512_set1_epi32(0x10000));
 
-	return (vh)_mm512_castsi512_si256(_mm512_permutexvar_epi16(_mm512_loadu_si512(upper), all));
+	r = _mm512_mask_add_epi32(r, number, u, _mm512_set1_epi32(0x7fff));
+	r = _mm512_mask_add_epi32(r, odd, r, _mm512_set1_epi32(1));
+	return (vh)_mm512_castsi512_si256(_mm512_permutexvar_epi16(_mm512_loadu_si512(upper), r));
 #else
+	vu u = (vu)x, r = u + 0x7fff + ((u >> 16) & 1);
 	vu nan = (vu)(x != x);
 
-	return __builtin_convertvector(((r & ~nan) | ((u | 0x400000) & nan)) >> 16, vh);
+	r = ((r & ~nan) | ((u | 0x400000) & nan)) >> 16;
+#if VW == 8 && defined(__AVX2__)
+	return (vh)_mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)r, (__m256i)r), 0x08));
+#endif
+	return __builtin_convertvector(r, vh);
 #endif
 }
 

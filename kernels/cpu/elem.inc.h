@@ -30,11 +30,21 @@ struct wide {
 INLINE struct wide
 wide_of(vf x)
 {
+#if VW == 16 && defined(__AVX512F__)
+	__m512 v = (__m512)x;
+
+	return (struct wide){ (vd)_mm512_cvtps_pd(_mm512_castps512_ps256(v)), (vd)_mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)) };
+#elif VW == 8 && defined(__AVX2__)
+	__m256 v = (__m256)x;
+
+	return (struct wide){ (vd)_mm256_cvtps_pd(_mm256_castps256_ps128(v)), (vd)_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)) };
+#else
 	typedef float half __attribute__((vector_size(VW * 2)));
 	half part[2];
 
 	memcpy(part, &x, sizeof part);
 	return (struct wide){ __builtin_convertvector(part[0], vd), __builtin_convertvector(part[1], vd) };
+#endif
 }
 
 INLINE void
@@ -50,11 +60,15 @@ INLINE double
 wide_sum(struct wide s)
 {
 	vd both = s.low + s.high;
+#if VW == 16 && defined(__AVX512F__)
+	return _mm512_reduce_add_pd((__m512d)both);
+#else
 	double all = 0;
 
 	for (int i = 0; i < VW / 2; i++)
 		all += both[i];
 	return all;
+#endif
 }
 
 /* sum_j x[j] y[j] g[j], g = w + one (no w: 1). Four vectors of products at a time are added in fp32, these sums in double. */
@@ -373,13 +387,14 @@ INLINE vf
 activate(enum od_act act, vf x, vf *dy)
 {
 	const float c = 1.5957691216057308f, a = 0.044715f;
-	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), e, s;
+	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), e, s, y;
 
-	e = vf_exp_inner(-vf_min(vf_set(87.0f), vf_max(vf_set(-87.0f), u)));       /* finite, for e * s below */
+	e = vf_exp_minus(u);                               /* finite, for e * s below */
 	s = 1.0f / (1.0f + e);
+	y = x * s;
 	if (dy)                                            /* 1 - s is e * s: no cancellation at large u */
-		*dy = s + x * (s * (e * s)) * (act == OD_ACT_SILU ? vf_set(1) : c * (1.0f + 3 * a * (x * x)));
-	return x * s;
+		*dy = s + y * (e * s) * (act == OD_ACT_SILU ? vf_set(1) : c + 3 * a * c * (x * x));
+	return y;
 }
 
 INLINE void

@@ -155,47 +155,59 @@ vf_hmax(vf x)
 #endif
 
 /* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. The rounding is by
- * adding 1.5 * 2^23, which leaves n in the low bits of *n; ln 2 is taken off in two parts of which the first has few bits. */
+ * adding 1.5 * 2^23; ln 2 is taken off in two parts of which the first has few bits. Returns exp(r). */
 static inline vf
-exp_parts(vf x, vi *n)
+exp_parts(vf x, vf *n)
 {
 	const vf magic = vf_set(12582912.0f);
-	vf whole = x * 1.44269504088896341f + magic, r, q;
+	vf r, q;
 
-	*n = (vi)whole;
-	whole -= magic;
-	r = x - whole * 0.693359375f;
-	r = r + whole * 2.12194440054690583e-4f;
+	*n = (x * 1.44269504088896341f + magic) - magic;
+	r = x - *n * 0.693359375f;
+	r = r + *n * 2.12194440054690583e-4f;
 	q = r * 0.0013951705017499583f + 0.008369590056807001f;
 	q = q * r + 0.041666187472555315f;
 	q = q * r + 0.1666651295966296f;
 	q = q * r + 0.5000000100918219f;
-	return q * (r * r) + r + 1.0f;
+	q = q * r + 1.0f;
+	return q * r + 1.0f;
+}
+
+/* y * 2^n for whole numbers n, |n| <= 2 * 126. */
+static inline vf
+vf_scale(vf y, vf n)
+{
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
+#else
+	/* 2^n in two factors: n = 128 is wanted for the last results of exp before infinity, and at infinity */
+	vi e = (vi)(n + 12582912.0f) - (vi)vf_set(12582912.0f);
+
+	y = y * (vf)(((e >> 1) + 127) << 23);
+	return y * (vf)((e - (e >> 1) + 127) << 23);
+#endif
 }
 
 /* Results below the smallest normal number are 0, above the largest infinity; NaN stays NaN. */
 static inline vf
 vf_exp(vf x)
 {
-	vf y;
-	vi n, e;
+	vf n, y = exp_parts(vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x)), &n);
 
-	y = exp_parts(vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x)), &n);
-	e = n - (vi)vf_set(12582912.0f);
-	/* 2^n in two factors: n = 128 is wanted for the last results before infinity, and at infinity */
-	y = y * (vf)(((e >> 1) + 127) << 23);
-	y = y * (vf)((e - (e >> 1) + 127) << 23);
-	return vf_zero_below(y, x, -87.3f);
+	return vf_zero_below(vf_scale(y, n), x, -87.3f);
 }
 
-/* exp(x) for x within +-87, where 2^n can be added to the exponent; anything, for NaN. */
+/* exp(-x) for x between -87 and 87, of these beyond; NaN stays NaN. */
 static inline vf
-vf_exp_inner(vf x)
+vf_exp_minus(vf x)
 {
-	vi n;
-	vf y = exp_parts(x, &n);
+	vf n, y = exp_parts(-vf_min(vf_set(87.0f), vf_max(vf_set(-87.0f), x)), &n);
 
-	return (vf)((vi)y + (n << 23));
+#if VW == 16 && defined(__AVX512F__)
+	return vf_scale(y, n);
+#else
+	return y * (vf)((((vi)(n + 12582912.0f) << 23) + (127 << 23)));
+#endif
 }
 
 /* tanh: x + x^3 q(x^2) below 0.625, fitted to 3e-10; else 1 - 2/(exp(2|x|) + 1) with the sign put back. */
