@@ -280,7 +280,8 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	use_variant(0);
+	FOR_EACH_VARIANT(i)
+		break;
 #endif
 	printf("# %s\n", cpu->numerics);
 }
