@@ -16,6 +16,7 @@
  * the parts of a key are added in the order of the units, whoever computed them: the same bits for any number of threads.
  */
 #define CHUNK      64          /* rows whose scores with a block of keys exist at a time */
+#define FORWARD_ROWS 64        /* rows aimed at in a block of queries, forward */
 #define GRAD_ROWS  256         /* rows aimed at in a block of queries, backward: the depth of dk's and dv's products */
 #define GRAD_UNIT  3           /* query blocks of a unit */
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
@@ -87,6 +88,20 @@ vf_exp2_short(vf x)
 #endif
 }
 
+/* log2 of a normal number, to a few roundings; not finite where x is not. With m in [1, 2) / sqrt(1/2), t = (m - 1) / (m + 1):
+ * ln m = 2 (t + t^3 / 3 + ...). */
+static inline vf
+vf_log2(vf x)
+{
+	vi e = ((vi)x - 0x3f3504f3) >> 23;
+	vf m = (vf)((vi)x - (e << 23)), t = (m - 1.0f) / (m + 1.0f), z = t * t, q;
+
+	q = z * 0.41219858f + 0.57707802f;     /* 2 / ln 2 over 7, 5, 3, 1 */
+	q = q * z + 0.96179669f;
+	q = q * z + 2.88539008f;
+	return q * t + __builtin_convertvector(e, vf) + (x - x);
+}
+
 /* x in the lanes where lo <= at < hi. */
 static inline vf
 vf_between(vi lo, int64_t at, vi hi, vf x, float otherwise)
@@ -104,16 +119,15 @@ vf_between(vi lo, int64_t at, vi hi, vf x, float otherwise)
 }
 
 static inline int
-vf_differ(vf a, vf b)
+vf_any(vi mask)
 {
 #if VW == 16
-	return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_NEQ_UQ) != 0;
+	return _mm512_movepi32_mask((__m512i)mask) != 0;
 #else
-	vi d = a != b;
 	int any = 0;
 
 	for (int i = 0; i < VW; i++)
-		any |= d[i];
+		any |= mask[i];
 	return any != 0;
 #endif
 }
@@ -175,9 +189,13 @@ pack_pairs(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n)
 static void
 copy_rows(const struct attn *a, uint16_t *to, const uint16_t *from, int64_t ld, int64_t n)
 {
+	int64_t d = a->d, vectors = d / VW * VW;
+
 	for (int64_t i = 0; i < n; i++, to += a->dp, from += ld) {
-		memcpy(to, from, (size_t)a->d * sizeof *to);
-		memset(to + a->d, 0, (size_t)(a->dp - a->d) * sizeof *to);
+		for (int64_t j = 0; j < vectors; j += VW)
+			*(vh_unaligned *)(to + j) = *(const vh_unaligned *)(from + j);
+		for (int64_t j = vectors; j < a->dp; j++)
+			to[j] = j < d ? from[j] : 0;
 	}
 }
 
@@ -263,98 +281,203 @@ to_exponent(const struct attn *a)
 	return (a->p->softcap > 0 ? 1.0f : a->p->scale) * LOG2_E;
 }
 
-/* A sum transposed, x[dp, rows of a chunk] times a factor a row (NULL: c), to rows r0 .. of a block of 'to' ([T, H*D]).
- * aside: 2 * dp * CHUNK elements. */
+/* Where rows r0 .. r0 + n of a block lie in x ([T, H*D]). */
 static void
-write_chunk(const struct attn *a, const struct attn_block *b, struct od_mat to, const float *x, const float *factor, float c,
-	int64_t r0, uint16_t *aside)
+find_rows(const struct attn *a, const struct attn_block *b, struct od_mat x, int64_t r0, int64_t n, uint16_t **rows)
 {
-	uint16_t *rows = aside + a->dp * CHUNK;
-	int64_t end = r0 + CHUNK < b->rows ? r0 + CHUNK : b->rows, i = r0 / a->group, g = r0 % a->group;
+	int64_t i = r0 / a->group, g = r0 % a->group, t = a->tree->start[b->s] + b->q0, first = b->kv * a->group;
 
-	for (int64_t j = 0; j < a->dp; j++)
-		for (int64_t r = 0; r < round_up(end - r0, BF16_STEP); r += VW) {
-			vh h = vf_narrow(vf_load(x + j * CHUNK + r) * (factor ? vf_load(factor + r) : vf_set(c)));
-
-			memcpy(aside + j * CHUNK + r, &h, sizeof h);
-		}
-	transpose(rows, a->dp, aside, CHUNK, a->dp, round_up(end - r0, BF16_TILE));
-	for (int64_t r = r0; r < end; r++, rows += a->dp) {
-		uint16_t *row = any_row(&to, a->tree->start[b->s] + b->q0 + i);
-
-		memcpy(row + (b->kv * a->group + g) * a->d, rows, (size_t)a->d * sizeof *row);
+	for (int64_t r = 0; r < n; r++) {
+		rows[r] = (uint16_t *)any_row(&x, t + i) + (first + g) * a->d;
 		i += g + 1 == a->group;
 		g = g + 1 == a->group ? 0 : g + 1;
 	}
 }
 
-/* Hands out parts of a thread's scratch; from NULL it counts. */
-static void *
-carve(char **at, int64_t bytes)
+/* Columns [j, j + 32) of up to VW rows, of which d exist, from x[32, VW rows] times a factor a row. */
+static inline void
+write_columns(uint16_t *const *rows, int64_t n, int64_t j, int64_t d, const float *x, vf factor)
 {
-	char *p = *at;
+	vu w[BF16_STEP / 2];
 
-	*at = p + round_up(bytes, 64);
+	for (int i = 0; i < BF16_STEP / 2; i++)
+		w[i] = join(vf_load(x + 2 * i * CHUNK) * factor, vf_load(x + (2 * i + 1) * CHUNK) * factor);
+#if VW == 16
+	transpose_words((__m512i *)w);
+	for (int64_t r = 0; r < n; r++)
+		_mm512_mask_storeu_epi16(rows[r] + j, d - j >= 32 ? 0xffffffff : (1u << (d - j)) - 1, (__m512i)w[r]);
+#else
+	for (int64_t r = 0; r < n; r++)
+		for (int64_t i = 0; i < BF16_STEP && j + i < d; i++)
+			rows[r][j + i] = (uint16_t)(w[i / 2][r] >> i % 2 * 16);
+#endif
+}
+
+/* A sum transposed, x[dp, rows of a chunk], times a factor a row (NULL: c), to rows r0 .. of a block of 'to' ([T, H*D]). */
+static void
+write_chunk(const struct attn *a, const struct attn_block *b, struct od_mat to, const float *x, const float *factor, float c,
+	int64_t r0)
+{
+	int64_t n = b->rows - r0 < CHUNK ? b->rows - r0 : CHUNK;
+	uint16_t *rows[CHUNK];
+
+	find_rows(a, b, to, r0, n, rows);
+	for (int64_t r = 0; r < n; r += VW)
+		for (int64_t j = 0; j < a->d; j += BF16_STEP)
+			write_columns(rows + r, n - r < VW ? n - r : VW, j, a->d, x + j * CHUNK + r, factor ? vf_load(factor + r) : vf_set(c));
+}
+
+/* Hands out parts of a thread's scratch; of NULL it counts. */
+static void *
+carve(char *base, int64_t *at, int64_t bytes)
+{
+	char *p = base ? base + *at : NULL;
+
+	*at += round_up(bytes, 64);
 	return p;
 }
 
 /* ---- forward ---- */
 
-/* A block of queries: rows of q and, later, of out; q^T packed. Of a chunk: scores [KEY_BLOCK, rows], P^T packed. Of every
+/* A block of queries: rows of q; q^T packed. Of a chunk: scores [KEY_BLOCK, rows], P^T packed. Of every
  * row: out^T [dp, rows], chunk by chunk; maximum (as an exponent of 2) and sum. */
 struct attn_work {
 	uint16_t *rows, *qt, *p;
 	float *s, *acc, *m, *l;
-	int32_t *token;
+	int32_t *token, *used;         /* used: of each chunk, whether its out^T has been begun */
 };
 
 static int64_t
 work_init(struct attn_work *w, const struct attn *a, char *scratch)
 {
-	char *at = scratch;
-	int64_t n = bf16_rows(a), chunks = round_up(n, CHUNK);
+	int64_t at = 0, n = bf16_rows(a), chunks = round_up(n, CHUNK);
 
-	w->rows = carve(&at, 2 * (n > 2 * CHUNK ? n : 2 * CHUNK) * a->dp);
-	w->qt = carve(&at, 2 * n * a->dp);
-	w->p = carve(&at, 2 * CHUNK * KEY_BLOCK);
-	w->s = carve(&at, 4 * CHUNK * KEY_BLOCK);
-	w->acc = carve(&at, 4 * chunks * a->dp);
-	w->m = carve(&at, 4 * n);
-	w->l = carve(&at, 4 * n);
-	w->token = carve(&at, 4 * n);
-	return at - scratch;
+	w->rows = carve(scratch, &at, 2 * n * a->dp);
+	w->qt = carve(scratch, &at, 2 * n * a->dp);
+	w->p = carve(scratch, &at, 2 * CHUNK * KEY_BLOCK);
+	w->s = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
+	w->acc = carve(scratch, &at, 4 * chunks * a->dp);
+	w->m = carve(scratch, &at, 4 * n);
+	w->l = carve(scratch, &at, 4 * n);
+	w->token = carve(scratch, &at, 4 * n);
+	w->used = carve(scratch, &at, 4 * chunks / CHUNK);
+	return at;
 }
 
-/* Keys [from, from + n) of a block, VW rows: maximum, probabilities (joined, packed) and their sum. *keep: what the rows' earlier
- * sums are to be multiplied by. */
-static inline __attribute__((always_inline)) void
-softmax_strip(const float *s, int64_t from, int64_t n, int masked, vi lo, vi hi, float c, vf *m, vf *l, vf *keep, uint16_t *p)
+/* The keys that VW rows see, ascending: some of the rows from some on, all of them in [all, end), some up to some. */
+struct strip {
+	vi lo, hi;
+	int64_t some, all, end, none;
+};
+
+/* Of a span; its limits are multiples of 4, for the loops. */
+static inline struct strip
+strip_of(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, const struct attn_span *span,
+	const int32_t *token)
 {
-	vf top[4], sum[2] = { { 0 }, { 0 } }, max;
+	struct strip s = { .some = span->from, .all = span->from, .end = span->to, .none = span->to };
 
-	for (int i = 0; i < 4; i++)
-		top[i] = vf_set(-INFINITY);
-	for (int64_t j = 0; j < n; j += 4)
+	if (!span->masked)
+		return s;
+	lanes_see(a, b, k, token, &s.lo, &s.hi);
+	s.some = s.lo[0] > s.some ? s.lo[0] & ~3 : s.some;
+	s.none = s.hi[VW - 1] < s.none ? round_up(s.hi[VW - 1], 4) : s.none;
+	s.none = s.none > s.some ? s.none : s.some;
+	s.all = s.lo[VW - 1] > s.some ? round_up(s.lo[VW - 1], 4) : s.some;
+	s.end = s.hi[0] < s.none ? s.hi[0] & ~3 : s.none;
+	if (s.all >= s.end)                    /* none is seen by all */
+		s.all = s.end = s.none;
+	return s;
+}
+
+static inline __attribute__((always_inline)) void
+strip_max(const float *s, int64_t from, int64_t to, int masked, const struct strip *x, vf top[4])
+{
+	for (int64_t j = from; j < to; j += 4)
 		for (int i = 0; i < 4; i++) {
-			vf x = vf_load(s + (j + i) * CHUNK);
+			vf score = vf_load(s + (j + i) * CHUNK);
 
-			top[i] = vf_max(top[i], masked ? vf_between(lo, from + j + i, hi, x, -INFINITY) : x);
+			top[i] = vf_max(top[i], masked ? vf_between(x->lo, j + i, x->hi, score, -INFINITY) : score);
 		}
-	max = vf_max(vf_max(vf_max(top[0], top[1]), vf_max(top[2], top[3])) * c, *m);
-	for (int64_t j = 0; j < n; j += 2, p += 2 * BF16_TILE) {
+}
+
+/* Probabilities, joined and packed; their sums, and the largest scores in passing. */
+static inline __attribute__((always_inline)) void
+strip_exp(const float *s, int64_t from, int64_t to, int masked, const struct strip *x, float c, vf max, vf sum[2], vf top[2],
+	uint16_t *p)
+{
+	for (int64_t j = from; j < to; j += 2) {
 		vf e[2];
 
 		for (int i = 0; i < 2; i++) {
-			e[i] = vf_exp2_short(vf_load(s + (j + i) * CHUNK) * c - max);
-			if (masked)
-				e[i] = vf_between(lo, from + j + i, hi, e[i], 0);
+			vf score = vf_load(s + (j + i) * CHUNK);
+
+			e[i] = vf_exp2_short(score * c - max);
+			if (masked) {
+				e[i] = vf_between(x->lo, j + i, x->hi, e[i], 0);
+				score = vf_between(x->lo, j + i, x->hi, score, -INFINITY);
+			}
 			sum[i] += e[i];
+			top[i] = vf_max(top[i], score);
 		}
-		vu_store(p, join(e[0], e[1]));
+		vu_store(p + j * BF16_TILE, join(e[0], e[1]));
 	}
-	*keep = vf_exp2_short(*m - max);
-	*l = *l * *keep + (sum[0] + sum[1]);
-	*m = max;
+}
+
+/* The same over a span, zeros where no row sees a key. Returns the sums; *most: the largest scores. */
+static inline vf
+span_exp(const float *s, const struct attn_span *span, const struct strip *x, float c, vf max, vf *most, uint16_t *p)
+{
+	vf sum[2] = { { 0 }, { 0 } }, top[2] = { vf_set(-INFINITY), vf_set(-INFINITY) };
+
+	for (int64_t j = span->from; j < x->some; j += 2)
+		vu_store(p + j * BF16_TILE, (vu){ 0 });
+	strip_exp(s, x->some, x->all, 1, x, c, max, sum, top, p);
+	strip_exp(s, x->all, x->end, 0, x, c, max, sum, top, p);
+	strip_exp(s, x->end, x->none, 1, x, c, max, sum, top, p);
+	for (int64_t j = x->none; j < span->to; j += 2)
+		vu_store(p + j * BF16_TILE, (vu){ 0 });
+	*most = vf_max(top[0], top[1]);
+	return sum[0] + sum[1];
+}
+
+static inline vf
+span_max(const float *s, const struct strip *x)
+{
+	vf top[4];
+
+	for (int i = 0; i < 4; i++)
+		top[i] = vf_set(-INFINITY);
+	strip_max(s, x->some, x->all, 1, x, top);
+	strip_max(s, x->all, x->end, 0, x, top);
+	strip_max(s, x->end, x->none, 1, x, top);
+	return vf_max(vf_max(top[0], top[1]), vf_max(top[2], top[3]));
+}
+
+/* VW rows: s, p at key 0 of the block. A row's maximum is replaced only by one 2^8 times larger: probabilities up to 256 are as
+ * exact. That is rare behind the first block ('used'), so there it is found out afterwards. Returns what the rows' earlier
+ * sums are to be multiplied by. */
+static inline vf
+softmax_strip(const float *s, const struct attn_span *span, const struct strip *x, float c, int used, float *m, float *l,
+	uint16_t *p)
+{
+	vf old = vf_load(m), max = old, top, sum, keep;
+	vi grown;
+
+	if (!used) {
+		top = span_max(s, x) * c;
+		max = vf_select(top > old + 8.0f, top, old);
+	}
+	sum = span_exp(s, span, x, c, max, &top, p);
+	grown = top * c > max + 8.0f;
+	if (vf_any(grown)) {
+		max = vf_select(grown, top * c, max);
+		sum = span_exp(s, span, x, c, max, &top, p);
+	}
+	keep = vf_exp2_short(old - max);
+	vf_store(l, vf_load(l) * keep + sum);
+	vf_store(m, max);
+	return keep;
 }
 
 /* Scores of the rows of a chunk to probabilities; sums so far are rescaled. */
@@ -363,22 +486,15 @@ softmax_chunk(const struct attn *a, const struct attn_block *b, const struct att
 	struct attn_work *w, int64_t r0, int64_t cols)
 {
 	float c = to_exponent(a), *acc = w->acc + r0 * a->dp;
-	int64_t n = span->to - span->from;
 
 	for (int64_t r = 0; r < cols; r += VW) {
-		vf m = vf_load(w->m + r0 + r), l = vf_load(w->l + r0 + r), keep;
-		uint16_t *p = w->p + r / BF16_TILE * BF16_TILE * KEY_BLOCK + r % BF16_TILE * 2;
-		vi lo, hi;
+		uint16_t *p = w->p + r / BF16_TILE * BF16_TILE * KEY_BLOCK + r % BF16_TILE * 2 - span->from * BF16_TILE;
+		struct strip x = strip_of(a, b, k, span, w->token + r0 + r);
+		vf keep = softmax_strip(w->s + r - span->from * CHUNK, span, &x, c, w->used[r0 / CHUNK], w->m + r0 + r, w->l + r0 + r, p);
 
-		lanes_see(a, b, k, w->token + r0 + r, &lo, &hi);
-		if (span->masked)
-			softmax_strip(w->s + r, span->from, n, 1, lo, hi, c, &m, &l, &keep, p);
-		else
-			softmax_strip(w->s + r, span->from, n, 0, lo, hi, c, &m, &l, &keep, p);
-		vf_store(w->m + r0 + r, m);
-		vf_store(w->l + r0 + r, l);
-		for (int64_t j = 0; vf_differ(keep, vf_set(1.0f)) && j < a->dp; j++)
-			vf_store(acc + j * CHUNK + r, vf_load(acc + j * CHUNK + r) * keep);
+		if (w->used[r0 / CHUNK] && vf_any(keep != 1.0f))
+			for (int64_t j = 0; j < a->dp; j++)
+				vf_store(acc + j * CHUNK + r, vf_load(acc + j * CHUNK + r) * keep);
 	}
 }
 
@@ -396,22 +512,29 @@ forward_chunk(const struct attn *a, const struct attn_block *b, const struct att
 	if (a->p->softcap > 0)
 		cap_scores(w->s, CHUNK, n, cols, a->p->softcap, a->p->scale);
 	softmax_chunk(a, b, k, &span, w, r0, cols);
-	a->product(a->dp, cols, n, vt + span.from, k->stride, w->p, BF16_TILE * KEY_BLOCK, w->acc + r0 * a->dp, CHUNK, 1);
+	a->product(a->dp, cols, n, vt + span.from, k->stride, w->p, BF16_TILE * KEY_BLOCK, w->acc + r0 * a->dp, CHUNK,
+		w->used[r0 / CHUNK]);
+	w->used[r0 / CHUNK] = 1;
 }
 
 static void
 finish_chunk(const struct attn *a, const struct attn_block *b, struct attn_work *w, int64_t r0)
 {
-	int64_t end = r0 + CHUNK < b->rows ? r0 + CHUNK : b->rows;
+	int64_t n = b->rows - r0 < CHUNK ? b->rows - r0 : CHUNK, i = r0 / a->group, g = r0 % a->group;
+	float *lse = a->lse + (a->tree->start[b->s] + b->q0) * a->p->n_heads + b->kv * a->group;
 
-	for (int64_t r = r0; r < end; r++) {
-		int64_t t = a->tree->start[b->s] + b->q0 + r / a->group, h = b->kv * a->group + r % a->group;
+	for (int64_t r = r0; r < r0 + n; r += VW) {
+		vf l = vf_load(w->l + r);
 
-		a->lse[t * a->p->n_heads + h] = w->m[r] * LN_2 + logf(w->l[r]);
+		vf_store(w->m + r, (vf_load(w->m + r) + vf_log2(l)) * LN_2);
+		vf_store(w->l + r, 1.0f / l);
 	}
-	for (int64_t r = r0; r < round_up(end, BF16_STEP); r++)
-		w->l[r] = 1.0f / w->l[r];
-	write_chunk(a, b, a->out, w->acc + r0 * a->dp, w->l + r0, 1.0f, r0, w->rows);
+	for (int64_t r = r0; r < r0 + n; r++) {
+		lse[i * a->p->n_heads + g] = w->m[r];
+		i += g + 1 == a->group;
+		g = g + 1 == a->group ? 0 : g + 1;
+	}
+	write_chunk(a, b, a->out, w->acc + r0 * a->dp, w->l + r0, 1.0f, r0);
 }
 
 /* rows, vt: the packed keys and values of the block's kv head. */
@@ -427,7 +550,7 @@ bf16_forward_block(const struct attn *a, const struct attn_block *b, const uint1
 	gather_rows(a, w.rows, a->q, b);
 	pack_trans(w.qt, w.rows, a->dp, a->dp, n);
 	number_rows(a, b, w.token);
-	memset(w.acc, 0, (size_t)(round_up(n, CHUNK) * a->dp) * sizeof *w.acc);
+	memset(w.used, 0, (size_t)(round_up(n, CHUNK) / CHUNK) * sizeof *w.used);
 	for (int64_t r = 0; r < n; r++) {
 		w.m[r] = NO_MAX;
 		w.l[r] = 0;
@@ -450,7 +573,7 @@ bf16_attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od_ma
 	struct attn a;
 	char *team;
 
-	bf16_init(&a, ctx, q, k, v, tree, p, CHUNK);
+	bf16_init(&a, ctx, q, k, v, tree, p, FORWARD_ROWS);
 	packed = attn_offsets(&a, ctx) * a.dp;
 	if (packed < 0)
 		return;
@@ -500,25 +623,24 @@ struct attn_slab {
 static int64_t
 slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 {
-	char *at = scratch;
-	int64_t n = bf16_rows(a);
+	int64_t at = 0, n = bf16_rows(a);
 
 	g->ld = n + BF16_STEP;         /* rows of a power of two would share few lines of the cache */
-	g->rows = carve(&at, 2 * (n > 2 * CHUNK ? n : 2 * CHUNK) * a->dp);
-	g->q = carve(&at, 2 * n * a->dp);
-	g->qt = carve(&at, 2 * n * a->dp);
-	g->dout = carve(&at, 2 * n * a->dp);
-	g->doutt = carve(&at, 2 * n * a->dp);
-	g->right = carve(&at, 2 * CHUNK * KEY_BLOCK);
-	g->p = carve(&at, 2 * g->ld * KEY_BLOCK);
-	g->ds = carve(&at, 2 * g->ld * KEY_BLOCK);
-	g->s = carve(&at, 4 * CHUNK * KEY_BLOCK);
-	g->dp = carve(&at, 4 * CHUNK * KEY_BLOCK);
-	g->dqt = carve(&at, 4 * round_up(n, CHUNK) * a->dp);
-	g->lse = carve(&at, 4 * n);
-	g->delta = carve(&at, 4 * n);
-	g->token = carve(&at, 4 * n);
-	return at - scratch;
+	g->rows = carve(scratch, &at, 2 * n * a->dp);
+	g->q = carve(scratch, &at, 2 * n * a->dp);
+	g->qt = carve(scratch, &at, 2 * n * a->dp);
+	g->dout = carve(scratch, &at, 2 * n * a->dp);
+	g->doutt = carve(scratch, &at, 2 * n * a->dp);
+	g->right = carve(scratch, &at, 2 * CHUNK * KEY_BLOCK);
+	g->p = carve(scratch, &at, 2 * g->ld * KEY_BLOCK);
+	g->ds = carve(scratch, &at, 2 * g->ld * KEY_BLOCK);
+	g->s = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
+	g->dp = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
+	g->dqt = carve(scratch, &at, 4 * round_up(n, CHUNK) * a->dp);
+	g->lse = carve(scratch, &at, 4 * n);
+	g->delta = carve(scratch, &at, 4 * n);
+	g->token = carve(scratch, &at, 4 * n);
+	return at;
 }
 
 static float
@@ -710,7 +832,7 @@ grad_unit(const struct attn *a, int32_t s, int64_t u, int32_t kv, const struct a
 			grad_keys_block(a, &b, &k, &g, part,
 				k.k0 + (k.causal && parent >= 0 ? round_up(a->tree->len[parent], a->pad) : 0));
 		for (int64_t r0 = 0; r0 < b.rows; r0 += CHUNK)
-			write_chunk(a, &b, a->dq, g.dqt + r0 * a->dp, NULL, a->p->scale, r0, g.rows);
+			write_chunk(a, &b, a->dq, g.dqt + r0 * a->dp, NULL, a->p->scale, r0);
 	}
 }
 

@@ -280,9 +280,8 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	for (size_t i = 0; !cpu && i < sizeof variants / sizeof *variants; i++)
-		if (!use_variant(i))
-			cpu = NULL;
+	FOR_EACH_VARIANT(i)
+		break;
 #endif
 	printf("# %s\n", cpu->numerics);
 }
