@@ -203,7 +203,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(if $(FUZZ),,$(BUILD)/
 EMU_TOOLS := $(patsubst %,$(BUILD)/emu/bin/%,od-ref od-train od-eval od-inspect)
 EMU_CHECK := $(if $(FUZZ)$(CU_OBJ),,$(EMU_TESTS) $(if $(SANITIZE),,$(RACE_TESTS)))
 DEVICE_TESTS := $(if $(CU_OBJ),$(CUDA_TESTS),$(EMU_CHECK) $(if $(FUZZ)$(SANITIZE),,$(EMU_TOOLS)))
-tests: $(TESTS) $(FUZZERS) $(DEVICE_TESTS) ;@:
+tests: $(TESTS) $(FUZZERS) $(BENCHES) $(DEVICE_TESTS) ;@:
 fuzzers: $(FUZZERS)
 
 # ---- checking --------------------------------------------------------------------------------------------------------
@@ -241,14 +241,16 @@ lint-man:
 	@set -e; for p in $(sort $(wildcard man/*.[157])); do mandoc -T lint -W warning $$p; done; echo "manual: no warnings"
 
 # Speed of each operation of the backend, a JSON line each.
-bench-ops: $(BENCHES)
-	@set -e; for b in $(BENCHES); do $$b; done
+bench-ops: $(BUILD)/tests/ops/bench_ops
+	@$(BUILD)/tests/ops/bench_ops
 
-# The tools on a model, MODEL=DIR, beside a PyTorch loop when PYTHON names an interpreter that has torch.
-MODEL ?= .cache/smollm2
-bench: all
-	@test -e $(MODEL)/config.json || { echo "bench: no model in $(MODEL); 'make demo' gets one" >&2; exit 2; }
-	@examples/bench/bench.py --bin "$(abspath $(BIN))" $(if $(PYTHON),--python $(PYTHON)) $(MODEL)
+# Everything measured on this machine, in turns: examples/bench/README.md. PYTHON names an interpreter that has torch.
+OUT   ?= build/bench
+REPS  ?= $(if $(QUICK),2,5)
+BENCH ?=
+bench: all $(BENCHES)
+	@examples/bench/bench.py --bin "$(abspath $(BIN))" --tests "$(abspath $(BUILD))/tests" --out "$(OUT)" --reps $(REPS) \
+		$(if $(PYTHON),--python $(PYTHON)) $(if $(QUICK),--quick) $(BENCH)
 
 # ---- on a GPU: examples/gpu/README.md ---------------------------------------------------------------------------------
 # Everything a bare GPU machine needs, as one file: build/gpu-bundle.tar.xz. CUDA_ARCH=90 makes it smaller and sooner.
@@ -312,10 +314,10 @@ help:
 	@echo "make check         build and run every test; T=pattern picks, SANITIZE=address,undefined instruments"
 	@echo "make check-oracle  the large reference cases, ORACLE=DIR"
 	@echo "make check-mutations   plants mistakes in the CUDA kernels, each of which a test must notice"
-	@echo "make check-long    ten minutes of fuzzing for every format"
+	@echo "make check-long    ten minutes of fuzzing for every format; a million records"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
 	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
-	@echo "make bench         speed of od-ref and od-train on a model; make bench-ops that of each operation"
+	@echo "make bench         speed and memory beside PyTorch (PYTHON=), the machine's ceiling; QUICK=1 tries it; bench-ops alone"
 	@echo "make CUDA=1        with the CUDA kernels too; gpu-check and gpu-bench on a GPU, gpu-bundle packs them for one"
 	@echo "make lint-man      check the manual pages"
 	@echo "make install       PREFIX=/usr/local DESTDIR=; make uninstall takes it back"

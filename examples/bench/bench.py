@@ -1,109 +1,159 @@
 #!/usr/bin/env python3
-"""Times od-ref and od-train against the PyTorch loop beside this file, interleaved, on the same random pairs.
+"""Measures this machine, the operations, od-ref and od-train, and the PyTorch loop of this folder, in turns.
 
-usage: bench.py MODEL_DIR [--reps N] [--pairs N] [--mix PROMPT+RESPONSE ...] [--dtype fp32] [--python PYTHON] [--bin DIR]
+    bench.py --bin DIR --tests DIR [--python PYTHON] [--reps N] [--quick] [--out DIR] ...
 
-Tokens are counted as trainers count them: the prompt once for each response. Rates exclude start-up and loading; peak
-memory is the whole process's. Writes one JSON line a run to stdout and a table to stderr.
+`make bench` builds what is needed and runs it. DIR then holds runs.jsonl, every single run as it was made, and table.md.
+README.md says what is measured and what the numbers mean. Without --python there is no peer.
 """
 import argparse
 import json
 import os
-import random
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
+import time
 
+sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import ceiling  # noqa: E402
+import machine  # noqa: E402
+import runs  # noqa: E402
+import scaling  # noqa: E402
+import shapes  # noqa: E402
+import table  # noqa: E402
+from common import Failed  # noqa: E402
+
+SECTIONS = ("products", "operations", "speed", "startup", "cost")
 
 
-def make_pairs(path, n, prompt, response, vocab):
-    """Random ids; response lengths uniform over half to one and a half times the mean."""
-    rng = random.Random(0)
-    ids = lambda k: [rng.randrange(10, vocab - 10) for _ in range(k)]
-    with open(path, "w") as f:
-        for i in range(n):
-            a, b = (rng.randrange(response // 2, response * 3 // 2) for _ in range(2))
-            f.write(json.dumps({"id": str(i), "prompt_ids": ids(prompt), "chosen_ids": ids(a), "rejected_ids": ids(b),
-                                "score_chosen": 4, "score_rejected": 3}) + "\n")
+class Log:
+    """runs.jsonl: a line a run, written when it is over; what failed is a line too."""
+
+    def __init__(self, path, work):
+        self.rows, self.work, self.began = [], work, time.monotonic()
+        self.file = open(path, "w", encoding="utf-8")
+
+    def put(self, section, row):
+        row = {"section": section, **row}
+        self.rows.append(row)
+        self.file.write(json.dumps(row) + "\n")
+        self.file.flush()
+
+    def run(self, section, head, what, *args):
+        """what(*args) gives a row or a list of rows."""
+        head = {**head, "load": round(machine.load(), 2)}
+        try:
+            got = what(*args)
+        except (Failed, OSError, ValueError, KeyError, IndexError) as e:
+            got = {"failed": str(e).replace(self.work + os.sep, "")}
+            self.note(f"{section} {' '.join(str(v) for v in head.values())}: {e}")
+        for row in got if isinstance(got, list) else [got]:
+            self.put(section, {**head, **row})
+
+    def note(self, text):
+        print(f"# {time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
 
 
-def timed(argv, **kw):
-    """Runs a command; its stdout, and peak resident memory in MiB."""
-    p = subprocess.Popen(argv, stdout=subprocess.PIPE, **kw)
-    out = p.stdout.read()
-    _, status, usage = os.wait4(p.pid, 0)
-    if status:
-        sys.exit(f"bench: {' '.join(argv)} failed")
-    return out, usage.ru_maxrss / 1024
+class Bench:
+    """Everything that is measured, once a turn."""
+
+    def __init__(self, o, work, log):
+        self.o, self.work, self.log = o, work, log
+        self.shape = shapes.SHAPES[o.shape]
+        model = os.path.join(work, o.shape)
+        if self.wants("speed") or self.wants("startup"):
+            shapes.write_model(self.shape, model, device="none")
+        self.cases = {(mix, dtype): self.case(model, mix, dtype, o.pairs) for mix in o.mix for dtype in o.dtype
+                      if self.wants("speed")}
+        self.starts = {dtype: self.case(model, "4+4", dtype, 1) for dtype in o.dtype if self.wants("startup")}
+        self.points = scaling.points(o, work) if self.wants("cost") else []
+
+    def wants(self, section):
+        return section in self.o.only
+
+    def case(self, model, mix, dtype, n):
+        path = os.path.join(self.work, f"pairs-{mix}.jsonl")
+        if not os.path.exists(path):
+            shapes.write_pairs(path, n, *shapes.parse_mix(mix), self.shape["vocab"])
+        return runs.Case(self.o, self.work, self.shape, model, path, dtype)
+
+    def sides(self, dtype):
+        return ["omni-dpo"] + (runs.PEERS[dtype] if self.o.python else [])
+
+    def turn(self, rep):
+        o, log = self.o, self.log
+        if self.wants("products"):
+            log.run("products", {"rep": rep}, ceiling.products, o, self.work)
+        for dtype in o.dtype if self.wants("operations") else ():
+            log.run("operations", {"rep": rep, "dtype": dtype}, ceiling.operations, o, self.work, dtype)
+        for (mix, dtype), c in self.cases.items():
+            for who in self.sides(dtype):
+                log.run("speed", {"rep": rep, "mix": mix, "dtype": dtype, "who": who, "pairs": c.n,
+                                  "parameters": shapes.parameters(self.shape), "flops_per_token": c.flops_per_token},
+                        runs.run, c, who)
+                log.note(f"turn {rep}: {mix} {dtype} {who}")
+        for dtype, c in self.starts.items():
+            for who in self.sides(dtype):
+                log.run("startup", {"rep": rep, "dtype": dtype, "who": who}, runs.startup, c, who)
+                log.run("idle", {"rep": rep, "dtype": dtype, "who": who}, lambda: {"rss_gib": runs.idle(c, who)})
+        for p in self.points:
+            log.run("cost", {"rep": rep}, p.run)
 
 
-def run_ours(args, work, pairs, n):
-    scored, out = f"{work}/scored.jsonl", f"{work}/out"
-    for left in (out, out + ".run"):
-        shutil.rmtree(left, ignore_errors=True)
-    with open(f"{work}/notes", "w+") as notes:
-        text, ref_mib = timed([f"{args.bin}/od-ref", "--model", args.model, pairs], stderr=notes)
-        notes.seek(0)
-        rate = float(notes.read().rsplit(" tokens/s", 1)[0].rsplit(" ", 1)[1])
-    open(scored, "wb").write(text)
-    _, train_mib = timed([f"{args.bin}/od-train", "--model", args.model, "--out", out, "--metrics", f"{work}/metrics",
-                          "--batch", str(n), "--steps", "2", "--epochs", "2", "--quiet", scored], stderr=subprocess.DEVNULL)
-    # the second step is past every first touch of memory
-    step = json.loads(open(f"{work}/metrics").read().splitlines()[-1])
-    return {"who": "omni-dpo", "ref": rate, "train": step["time"]["tokens_per_second"], "ref_mib": ref_mib,
-            "train_mib": train_mib}
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--bin", default="bin", help="folder of od-ref and od-train")
+    p.add_argument("--tests", default="build/release/tests", help="folder of ops/bench_ceiling and ops/bench_ops")
+    p.add_argument("--python", help="an interpreter that has torch and transformers, for the peer")
+    p.add_argument("--reps", type=int, help="turns [5]")
+    p.add_argument("--quick", action="store_true", help="tiny sizes: tries the machinery, says nothing about speed")
+    p.add_argument("--out", default="build/bench", help="folder of runs.jsonl and table.md")
+    p.add_argument("--shape", choices=sorted(shapes.SHAPES), metavar="NAME", help="model [smollm2-135m]")
+    p.add_argument("--mix", nargs="+", metavar="P+R", help="prompt and mean response [150+300 600+150 60+900]")
+    p.add_argument("--dtype", nargs="+", default=["fp32", "bf16"], choices=("fp32", "bf16"))
+    p.add_argument("--pairs", type=int, default=4, help="pairs of an update, and of the reference pass [4]")
+    p.add_argument("--steps", type=int, default=1, help="updates that are counted in a run, after one that is not [1]")
+    p.add_argument("--threads", type=int, default=0, help="of everyone; 0: each takes what there is")
+    p.add_argument("--limit", type=float, default=1800, help="seconds for one run")
+    p.add_argument("--only", nargs="+", default=SECTIONS, choices=SECTIONS, metavar="SECTION", help=" ".join(SECTIONS))
+    o = p.parse_args()
+    o.reps = o.reps or (2 if o.quick else 5)
+    o.shape = o.shape or ("tiny" if o.quick else "smollm2-135m")
+    o.mix = o.mix or (["15+30"] if o.quick else ["150+300", "600+150", "60+900"])
+    o.ceiling = ["--tokens", 50, "--vocab", 512, "--seconds", 0.001] if o.quick else []
+    o.ops = ["norm"] if o.quick else []
+    o.bin, o.tests, o.out = (os.path.abspath(d) for d in (o.bin, o.tests, o.out))
+    return o
 
 
-def run_torch(args, work, pairs, dtype):
-    text, mib = timed([args.python, f"{HERE}/torch_loop.py", f"{args.model}/config.json", pairs, dtype],
-                      stderr=subprocess.DEVNULL)
-    return {"who": "torch", "train_mib": mib, "ref_mib": mib, **json.loads(text)}
-
-
-def spread(values):
-    return f"{statistics.median(values):8.0f} [{min(values):.0f}-{max(values):.0f}]"
-
-
-def table(runs):
-    for key in dict.fromkeys((r["mix"], r["dtype"]) for r in runs):
-        print(f"\n{key[0]} {key[1]}", file=sys.stderr)
-        for who in ("omni-dpo", "torch"):
-            mine = [r for r in runs if (r["mix"], r["dtype"]) == key and r["who"] == who]
-            if mine:
-                print(f"  {who:9} ref {spread([r['ref'] for r in mine])} tok/s   train "
-                      f"{spread([r['train'] for r in mine])} tok/s   peak {max(r['ref_mib'] for r in mine):.0f} / "
-                      f"{max(r['train_mib'] for r in mine):.0f} MiB", file=sys.stderr)
+def shown(o):
+    """The options without this machine's folders."""
+    return {k: v for k, v in vars(o).items() if k not in ("bin", "tests", "python", "out", "ceiling", "ops")}
 
 
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("model")
-    p.add_argument("--reps", type=int, default=5)
-    p.add_argument("--pairs", type=int, default=8)
-    p.add_argument("--mix", nargs="+", default=["150+300"])
-    p.add_argument("--dtype", nargs="+", default=["fp32"])
-    p.add_argument("--python", default=os.environ.get("PYTHON"))
-    p.add_argument("--bin", default="bin")
-    args = p.parse_args()
-    vocab = json.load(open(f"{args.model}/config.json"))["vocab_size"]
-    runs = []
-    with tempfile.TemporaryDirectory() as work:
-        for mix in args.mix:
-            pairs = f"{work}/pairs-{mix}.jsonl"
-            make_pairs(pairs, args.pairs, *map(int, mix.split("+")), vocab)
-            for rep in range(args.reps):
-                for dtype in args.dtype:
-                    todo = [run_ours(args, work, pairs, args.pairs)]
-                    if args.python:
-                        todo.append(run_torch(args, work, pairs, dtype))
-                    for r in todo:
-                        runs.append({"mix": mix, "dtype": dtype, "rep": rep, **r})
-                        print(json.dumps(runs[-1]), flush=True)
-    table(runs)
+    o = options()
+    os.makedirs(o.out, exist_ok=True)
+    work = tempfile.mkdtemp(prefix="bench.")
+    log = Log(os.path.join(o.out, "runs.jsonl"), work)
+    log.put("machine", {**machine.describe(o.bin), "options": shown(o), "peer": bool(o.python)})
+    try:
+        bench = Bench(o, work, log)
+        for rep in range(o.reps):
+            bench.turn(rep)
+            log.note(f"turn {rep + 1} of {o.reps} is done")
+    except KeyboardInterrupt:
+        log.note("stopped: the table has what was measured")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        text = table.render(log.rows)
+        with open(os.path.join(o.out, "table.md"), "w", encoding="utf-8") as f:
+            f.write(text)
+    print(text, end="")
+    return 0 if any("failed" not in r for r in log.rows[1:]) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times od-ref and od-train on a GPU beside the PyTorch loop of this folder, on the same random models and pairs.
+"""Times od-ref and od-train on a GPU beside a PyTorch loop, on the same random models and pairs.
 
     bench.py --bin DIR [--shapes NAME ...] [--mix P+R ...] [--peers fp32 bf16 ...] [--budget SECONDS] [--out FILE]
 
@@ -22,7 +22,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -32,18 +31,16 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
-sys.path.insert(0, HERE)
+# what both benchmarks share is beside this file in a bundle, in examples/bench in a checkout
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "bench")]
 import shapes  # noqa: E402
+from common import GIB, Failed, Process, cores, first_line, last_lines, processor, read_metrics  # noqa: E402
 
-GIB = 2.0 ** 30
+SHARED = os.path.dirname(os.path.abspath(shapes.__file__))
 DEFAULT_SHAPES = ["smollm2-135m", "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-7b"]
 # Training keeps 18 bytes a parameter beside the activations; what is larger gets reference passes alone.
 REFERENCE_ONLY_FROM = 5e9
 RESERVE = 6            # seconds kept for the table
-
-
-class Failed(Exception):
-    pass
 
 
 # ---- the machine ---------------------------------------------------------------------------------------------------
@@ -109,20 +106,9 @@ class Peak:
         return (self.most - self.base) / GIB if self.base is not None and self.most else None
 
 
-def first_line(argv):
-    try:
-        return subprocess.run(argv, capture_output=True, text=True, timeout=20).stdout.strip().split("\n")[0]
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
 def machine():
     gpu = first_line(["nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm", "--format=csv,noheader"])
-    cpu = ""
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as f:
-            cpu = next((line.split(":")[1].strip() for line in f if line.startswith("model name")), "")
-    return {"gpu": gpu or None, "cpu": cpu, "cores": len(os.sched_getaffinity(0))}
+    return {"gpu": gpu or None, "cpu": processor(), "cores": cores()}
 
 
 # ---- running things ------------------------------------------------------------------------------------------------
@@ -133,53 +119,6 @@ class Clock:
 
     def left(self):
         return self.end - time.monotonic() - RESERVE
-
-
-def last_lines(path, n=5):
-    with open(path, encoding="utf-8", errors="replace") as f:
-        lines = [line.rstrip() for line in f.read().replace("\r", "\n").split("\n") if line.strip()]
-    return lines[-n:]
-
-
-class Process:
-    """A child with a time limit, its standard error in a file; ends by itself, by wait(), or when time is up."""
-
-    def __init__(self, argv, limit, notes, **more):
-        self.argv, self.limit, self.notes = argv, limit, notes
-        self.expired = False
-        with open(notes, "wb") as f:
-            self.child = subprocess.Popen(argv, stderr=f, start_new_session=True, **more)
-        self.timer = threading.Timer(max(limit, 1), self.expire)
-        self.timer.start()
-
-    def expire(self):
-        self.expired = True
-        self.kill()
-
-    def kill(self):
-        try:
-            os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
-    def ended(self, flags=os.WNOHANG):
-        """True once the child is gone; collects its status and its memory, which subprocess would throw away."""
-        if self.child.returncode is None:
-            pid, status, self.usage = os.wait4(self.child.pid, flags)
-            if pid:
-                self.child.returncode = os.waitstatus_to_exitcode(status)
-        return self.child.returncode is not None
-
-    def wait(self, killed=False):
-        """Peak resident memory in GiB; Failed says why the child failed."""
-        self.ended(0)
-        self.timer.cancel()
-        name = next(os.path.basename(a) for a in self.argv if "python" not in os.path.basename(a))
-        if self.expired:
-            raise Failed(f"{name}: stopped after {self.limit:.0f} s")
-        if self.child.returncode and not killed:
-            raise Failed(" | ".join([f"{name}: status {self.child.returncode}"] + last_lines(self.notes)))
-        return self.usage.ru_maxrss / 2 ** 20
 
 
 def tool(c, name, *args):
@@ -219,14 +158,6 @@ def plan_of(c, args):
     return text, int(found.group(1)) if found else None
 
 
-def read_metrics(path):
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="utf-8") as f:
-        lines = f.read().split("\n")[:-1]                  # what follows the last newline is not complete
-    return [json.loads(line) for line in lines]
-
-
 def watch_updates(p, metrics, steps):
     """Waits for the last update's line; then the model need not be written, which may take longer than the run."""
     while not p.ended():
@@ -262,8 +193,8 @@ def run_train(c):
 # ---- peers ---------------------------------------------------------------------------------------------------------
 
 def run_peer(c, script, *args):
-    """A loop of this folder: its report, with memory and useful operations added."""
-    argv = [c.o.python, os.path.join(HERE, script), "--model", c.model, "--pairs", c.pairs, "--device", c.o.device,
+    """A PyTorch loop: its report, with memory and useful operations added."""
+    argv = [c.o.python, script, "--model", c.model, "--pairs", c.pairs, "--device", c.o.device,
             "--batch", str(c.o.batch), "--steps", str(c.o.steps), "--warmup", str(c.o.warmup),
             "--micro-tokens", str(c.o.micro_tokens)]
     with Peak(c.gpu) as peak:
@@ -288,7 +219,7 @@ def run_torch(c, peer):
     args += ["--ref-only"] if c.ref_only else []
     args += ["--" + h for h in how if h in ("compile", "checkpointing")]
     args += [a for h in how if h in ("sdpa", "varlen") for a in ("--attention", h)]
-    return run_peer(c, "torch_loop.py", *args)
+    return run_peer(c, os.path.join(SHARED, "torch_loop.py"), *args)
 
 
 def run_trl(c, _):
@@ -297,7 +228,7 @@ def run_trl(c, _):
         raise Failed("skipped, trl is not installed")
     if c.ref_only:
         raise Failed("skipped, trl has no reference passes without training")
-    return run_peer(c, "trl_loop.py")
+    return run_peer(c, os.path.join(HERE, "trl_loop.py"))
 
 
 # ---- the plan of the benchmark -------------------------------------------------------------------------------------
@@ -325,7 +256,7 @@ class Case:
 
     def prepare(self):
         if not os.path.exists(os.path.join(self.model, "config.json")):
-            argv = [self.o.python, os.path.join(HERE, "shapes.py"), "model", self.name, self.model]
+            argv = [self.o.python, os.path.join(SHARED, "shapes.py"), "model", self.name, self.model]
             p = Process(argv, self.limit(), self.path("notes"))
             p.wait()
         steps = self.o.steps if not self.ref_only else max(1, self.o.steps // 2)

@@ -91,6 +91,7 @@ fi
 find "$out/data" -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +
 cp tests/oracle/models.py tests/oracle/train.py "$out/tests/oracle/"
 cp examples/gpu/check.sh examples/gpu/*.py examples/gpu/README.md "$out/"
+cp examples/bench/common.py examples/bench/shapes.py examples/bench/torch_loop.py "$out/"
 
 tar -C "$(dirname "$out")" --sort=name --owner=0 --group=0 --numeric-owner -cf - "$(basename "$out")" |
     xz -T0 -6 >"$out.tar.xz"

@@ -26,7 +26,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+# in a checkout shapes.py is in examples/bench, in a bundle beside this file
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "bench")]
 import shapes  # noqa: E402
 
 WIDE = ["wide-64", "wide-128"]
@@ -185,7 +187,7 @@ def given_models(data):
 def made_model(t, name, dtype="F32"):
     """In fp32: weights that start on bf16's grid are in the middle of what rounds to them, and would not seem to move."""
     path = os.path.join(t.work, name)
-    shapes.write_model(name, path, device="cpu", dtype=dtype)
+    shapes.write_model(shapes.SHAPES[name], path, device="cpu", dtype=dtype)
     return path
 
 

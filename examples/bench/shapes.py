@@ -2,15 +2,17 @@
 """Random models of published shapes, and random pairs of token ids, for timing and for checks.
 
     shapes.py list
-    shapes.py model NAME DIR [--seed N] [--device cpu|cuda] [--dtype BF16|F32]
+    shapes.py model NAME DIR [--seed N] [--device cpu|cuda|none] [--dtype BF16|F32]
     shapes.py pairs FILE --vocab N --mix PROMPT+RESPONSE --pairs N [--seed N]
 
 A speed depends on sizes and not on what a model has learnt, so nothing needs to be fetched: a model is config.json and
 model.safetensors (bf16 or F32, weights and biases from N(0, 0.02), norms one, no tokenizer), in shards above 4 GB.
+Numbers come from torch, or with --device none, or where there is no torch, from a block that repeats.
 A pair has a prompt of PROMPT tokens and two responses whose lengths are uniform from half of RESPONSE to one and a half
 times it; both are the same for the same seed.
 """
 import argparse
+import array
 import json
 import os
 import random
@@ -97,6 +99,9 @@ def parameters(s):
 
 # ---- random numbers ------------------------------------------------------------------------------------------------
 
+BYTES = {"BF16": 2, "F32": 4}
+
+
 def torch_source(seed, device, dtype):
     """A function from (n, deviation) to n numbers as bytes. On a GPU seven billion take seconds."""
     import torch
@@ -114,33 +119,43 @@ def torch_source(seed, device, dtype):
     return draw
 
 
-def numpy_source(seed, dtype):
-    import numpy
-    rng = numpy.random.default_rng(seed)
+BLOCK = 262139         # prime: the period of the numbers never meets a matrix's width
+
+
+def block_source(seed, dtype):
+    """The same without torch: one block of random numbers over and over, as speed does not depend on the values."""
+    rng = random.Random(seed)
+    normal = [rng.gauss(0, 1) for _ in range(BLOCK)]
+    made = {}
+
+    def block(deviation):
+        values = array.array("f", [1.0] * BLOCK if deviation is None else [v * deviation for v in normal])
+        if dtype == "BF16":
+            bits = array.array("I", values.tobytes())
+            values = array.array("H", [(u + 0x7FFF + (u >> 16 & 1)) >> 16 for u in bits])
+        if sys.byteorder == "big":
+            values.byteswap()
+        return values.tobytes()
 
     def draw(n, deviation):
-        if deviation is None:
-            x = numpy.ones(n, dtype="<f4")
-        else:
-            x = rng.standard_normal(n, dtype=numpy.float32) * numpy.float32(deviation)
-        if dtype == "F32":
-            return x.astype("<f4").tobytes()
-        u = x.view(numpy.uint32)
-        return ((u + 0x7FFF + (u >> 16 & 1)) >> 16).astype("<u2").tobytes()
+        if deviation not in made:
+            made[deviation] = block(deviation)
+        size = BYTES[dtype] * n
+        first = BYTES[dtype] * rng.randrange(BLOCK)
+        part = made[deviation][first:first + size]
+        more, rest = divmod(size - len(part), BYTES[dtype] * BLOCK)
+        return part + made[deviation] * more + made[deviation][:rest]
     return draw
 
 
 def source(seed, device, dtype):
     try:
-        return torch_source(seed, device, dtype)
+        return torch_source(seed, device, dtype) if device != "none" else block_source(seed, dtype)
     except ImportError:
-        return numpy_source(seed, dtype)
+        return block_source(seed, dtype)
 
 
 # ---- files ---------------------------------------------------------------------------------------------------------
-
-BYTES = {"BF16": 2, "F32": 4}
-
 
 def shards(entries, limit, dtype):
     """Cuts the list of tensors so that no file holds more than limit bytes."""
@@ -169,8 +184,7 @@ def write_shard(path, entries, draw, dtype):
             f.write(draw(count(dims), deviation))
 
 
-def write_model(name, directory, seed=1, device=None, dtype="BF16", shard_bytes=4 * 10 ** 9):
-    s = SHAPES[name]
+def write_model(s, directory, seed=1, device=None, dtype="BF16", shard_bytes=4 * 10 ** 9):
     os.makedirs(directory, exist_ok=True)
     draw = source(seed, device, dtype)
     groups = list(shards(tensors(s), shard_bytes, dtype))
@@ -187,7 +201,8 @@ def write_model(name, directory, seed=1, device=None, dtype="BF16", shard_bytes=
         json.dump({**config(s), "torch_dtype": {"BF16": "bfloat16", "F32": "float32"}[dtype]}, f, indent=1)
 
 
-def write_pairs(path, n, prompt, response, vocab, seed=1):
+def write_pairs(path, n, prompt, response, vocab, seed=1, fixed=False):
+    """fixed: every response has the mean length."""
     rng = random.Random(f"{seed}/{prompt}+{response}")
     first, last = min(10, vocab // 4), vocab - 1
 
@@ -196,7 +211,7 @@ def write_pairs(path, n, prompt, response, vocab, seed=1):
 
     with open(path, "w", encoding="utf-8") as f:
         for i in range(n):
-            lengths = [rng.randint(max(1, response // 2), response * 3 // 2) for _ in range(2)]
+            lengths = [response if fixed else rng.randint(max(1, response // 2), response * 3 // 2) for _ in range(2)]
             record = {"id": f"pair-{i}", "prompt_ids": ids(prompt), "chosen_ids": ids(lengths[0]),
                       "rejected_ids": ids(lengths[1]), "score_chosen": round(rng.uniform(2.5, 5), 2),
                       "score_rejected": round(rng.uniform(1, 2.5), 2)}
@@ -262,7 +277,7 @@ def main():
         for name, s in SHAPES.items():
             print(f"{name:14} {parameters(s) / 1e6:9.1f} M parameters, {s['layers']} layers of {s['hidden']}")
     elif o.what == "model":
-        write_model(o.name, o.directory, o.seed, o.device, o.dtype)
+        write_model(SHAPES[o.name], o.directory, o.seed, o.device, o.dtype)
     else:
         write_pairs(o.file, o.pairs, *parse_mix(o.mix), o.vocab, o.seed)
     return 0
