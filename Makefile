@@ -89,7 +89,7 @@ $(BUILD)/kernels/cpu/%.o: ALL_CFLAGS += -O3 -ffp-contract=fast
 ifneq (,$(findstring x86_64,$(shell $(CC) -dumpmachine)))
 $(BUILD)/kernels/cpu/%_avx512.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma
 $(BUILD)/kernels/cpu/%_avx512bf16.o: ALL_CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma
-$(BUILD)/kernels/cpu/%_amx.o: ALL_CFLAGS += -mamx-tile -mamx-bf16
+$(BUILD)/kernels/cpu/%_amx.o: ALL_CFLAGS += -mamx-tile -mamx-bf16 -mavx512f -mavx512bw -mavx512vl -mavx512bf16 -mfma
 $(BUILD)/kernels/cpu/%_avx2.o: ALL_CFLAGS += -mavx2 -mfma
 endif
 $(BUILD)/kernels/ref/%.o: ALL_CFLAGS += -ffp-contract=off

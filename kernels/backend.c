@@ -19,10 +19,20 @@ open_host(struct od_backend **out, const char *name, enum od_compute compute, in
 	if (compute == OD_COMPUTE_TF32)
 		return od_fail(err, OD_ESUPPORT, "cannot open backend '%s': tf32 is a GPU's", name);
 	if (!strcmp(name, "cpu"))
-		return od_cpu_open(out, compute, threads, err);
+		return od_cpu_open(out, od_backend_compute(name, compute), threads, err);
 	if (compute == OD_COMPUTE_BF16)
 		return od_fail(err, OD_ESUPPORT, "cannot open backend '%s': it computes in fp32 alone", name);
 	return od_ref_open(out, err);
+}
+
+enum od_compute
+od_backend_compute(const char *name, enum od_compute compute)
+{
+	if (compute != OD_COMPUTE_AUTO)
+		return compute;
+	if (!strcmp(name, "ref"))
+		return OD_COMPUTE_FP32;
+	return strcmp(name, "cpu") || od_cpu_prefers_bf16() ? OD_COMPUTE_BF16 : OD_COMPUTE_FP32;
 }
 
 enum od_status

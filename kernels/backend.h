@@ -100,7 +100,8 @@ struct od_targets {
 	const int32_t *row, *id;               /* [n], device memory */
 };
 
-/* How products are computed: OD_COMPUTE_AUTO is bf16 on a GPU, else fp32; TF32 rounds the inputs of fp32 products to 10
+/* How products are computed: OD_COMPUTE_AUTO is bf16 on a GPU and on processors that multiply bf16 faster than fp32, else
+ * fp32; TF32 rounds the inputs of fp32 products to 10
  * bits on a GPU's matrix units. */
 enum od_compute { OD_COMPUTE_AUTO, OD_COMPUTE_FP32, OD_COMPUTE_TF32, OD_COMPUTE_BF16 };
 
@@ -136,6 +137,9 @@ struct od_backend {
 #include "ops.def"
 #undef OD_OP
 };
+
+/* What OD_COMPUTE_AUTO stands for on a device of that name, on this machine; anything else is itself. */
+enum od_compute od_backend_compute(const char *name, enum od_compute compute);
 
 /* Opens "cpu", "ref", "cuda" (the first GPU) or "cuda:N". threads > 0 sets the number of threads of this process. The backend
  * lives until od_backend_close; OD_EUSAGE for an unknown name, OD_ESUPPORT for a device, driver or number type that is

@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "base/dtype.h"
+
 enum { BF16_TILE = 16, BF16_STEP = 32 };
 
 /* Rows of a packed factor: k rounded up. */
@@ -37,6 +39,16 @@ od_bf16_packed(int64_t k, int64_t n)
 	return od_bf16_depth(k) * od_bf16_width(n);
 }
 
+/* What becomes of a block of sums: out (any) = sums + x, or += with accumulate, as they leave the registers. */
+struct bf16_result {
+	void *out;
+	enum od_dtype type;
+	int64_t ld, cols;              /* cols: columns that exist, where the packed factor has zeros behind them */
+	int accumulate;
+	const float *x;                /* NULL: none */
+	int64_t ldx;
+};
+
 struct bf16_kernels {
 	const char *name;              /* "amx", "avx512bf16"; of emulated ones the instruction set */
 
@@ -45,6 +57,10 @@ struct bf16_kernels {
 	 * the depth it was packed for, of which k may be a part. On the calling thread. */
 	void (*product)(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
 		float *c, int64_t ldc, int accumulate);
+
+	/* The same with the sums going on from start[rows, cols] (row stride ld_start; NULL: from zero) into a result. */
+	void (*multiply)(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+		const float *start, int64_t ld_start, const struct bf16_result *r);
 };
 
 extern const struct bf16_kernels od_bf16_amx, od_bf16_avx512bf16;

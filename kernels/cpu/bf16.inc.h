@@ -8,51 +8,88 @@ typedef uint16_t vh __attribute__((vector_size(VW * 2)));
 typedef uint32_t vu __attribute__((vector_size(VW * 4)));
 typedef uint16_t vh_unaligned __attribute__((vector_size(VW * 2), aligned(2), may_alias));
 
+/* (By hand what __builtin_convertvector makes badly: gcc 12 goes through halves of halves.) */
 static inline vf
 vf_widen(vh x)
 {
+#if VW == 16 && defined(__AVX512BW__)
+	static const uint16_t upper[32] = { 0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0, 7, 0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15 };
+
+	return (vf)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, _mm512_loadu_si512(upper), _mm512_castsi256_si512((__m256i)x));
+#elif VW == 8 && defined(__AVX2__)
+	return (vf)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)x), 16);
+#else
 	return (vf)(__builtin_convertvector(x, vu) << 16);
+#endif
 }
 
-/* Rounded to nearest even; NaN stays a quiet NaN. */
+/* Rounded to nearest even, bit for bit od_f32_to_bf16; NaN stays a quiet NaN. */
 static inline vh
 vf_narrow(vf x)
 {
-	vu u = (vu)x, r = (u + 0x7fff + ((u >> 16) & 1)) >> 16, quiet = (u >> 16) | 0x40;
+#if VW == 16 && defined(__AVX512BW__)
+	static const uint16_t upper[32] = { 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31 };
+	__m512i u = (__m512i)x, r = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+	__mmask16 number = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_ORD_Q);
+	__mmask16 odd = _mm512_mask_test_epi32_mask(number, u, _mm512_set1_epi32(0x10000));
+
+	r = _mm512_mask_add_epi32(r, number, u, _mm512_set1_epi32(0x7fff));
+	r = _mm512_mask_add_epi32(r, odd, r, _mm512_set1_epi32(1));
+	return (vh)_mm512_castsi512_si256(_mm512_permutexvar_epi16(_mm512_loadu_si512(upper), r));
+#else
+	vu u = (vu)x, r = u + 0x7fff + ((u >> 16) & 1);
 	vu nan = (vu)(x != x);
 
-	return __builtin_convertvector((r & ~nan) | (quiet & nan), vh);
+	r = ((r & ~nan) | ((u | 0x400000) & nan)) >> 16;
+#if VW == 8 && defined(__AVX2__)
+	return (vh)_mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32((__m256i)r, (__m256i)r), 0x08));
+#endif
+	return __builtin_convertvector(r, vh);
+#endif
+}
+
+/* The first n (<= VW) elements, zeros behind. */
+static inline vh
+vh_load_n(const uint16_t *p, int64_t n)
+{
+	vh x = { 0 };
+
+	if (n >= VW)
+		return *(const vh_unaligned *)p;
+#if VW == 16 && defined(__AVX512BW__)
+	return (vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p);
+#endif
+	memcpy(&x, p, (size_t)n * sizeof *p);
+	return x;
+}
+
+static inline void
+vh_store_n(uint16_t *p, vh x, int64_t n)
+{
+	if (n >= VW)
+		*(vh_unaligned *)p = x;
+	else
+#if VW == 16 && defined(__AVX512BW__)
+		_mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)x);
+#else
+		memcpy(p, &x, (size_t)n * sizeof *p);
+#endif
 }
 
 /* Elements [j, j + VW) of a row, of which n exist; zeros behind. */
 static inline __attribute__((always_inline)) vf
 vf_get(const void *row, enum od_dtype type, int64_t j, int64_t n)
 {
-	vh x = { 0 };
-
-	if (type == OD_F32)
-		return vf_load_n((const float *)row + j, n);
-	if (n >= VW)
-		x = *(const vh_unaligned *)((const uint16_t *)row + j);
-	else
-		memcpy(&x, (const uint16_t *)row + j, (size_t)n * sizeof(uint16_t));
-	return vf_widen(x);
+	return type == OD_F32 ? vf_load_n((const float *)row + j, n) : vf_widen(vh_load_n((const uint16_t *)row + j, n));
 }
 
 static inline __attribute__((always_inline)) void
 vf_put(void *row, enum od_dtype type, int64_t j, vf x, int64_t n)
 {
-	vh h;
-
-	if (type == OD_F32) {
+	if (type == OD_F32)
 		vf_store_n((float *)row + j, x, n);
-		return;
-	}
-	h = vf_narrow(x);
-	if (n >= VW)
-		*(vh_unaligned *)((uint16_t *)row + j) = h;
 	else
-		memcpy((uint16_t *)row + j, &h, (size_t)n * sizeof(uint16_t));
+		vh_store_n((uint16_t *)row + j, vf_narrow(x), n);
 }
 
 /* Row r of m, of either type. */
@@ -202,6 +239,22 @@ transpose(uint16_t *to, int64_t ldt, const uint16_t *from, int64_t ld, int64_t r
 #endif
 #define PAIR_VECS (BF16_TILE / VW)
 
+/* The sums of row i, columns [j, j + VW). */
+static inline __attribute__((always_inline)) void
+put_sums(const struct bf16_result *r, int64_t i, int64_t j, vf s)
+{
+	char *row = (char *)r->out + i * r->ld * (r->type == OD_F32 ? 4 : 2);
+	int64_t n = r->cols - j;
+
+	if (n <= 0)
+		return;
+	if (r->x)
+		s += vf_load_n(r->x + i * r->ldx + j, n);
+	if (r->accumulate)
+		s += vf_get(row, r->type, j, n);
+	vf_put(row, r->type, j, s, n);
+}
+
 /* Two elements of a row, in every lane. */
 static inline vu
 pair_of(const uint16_t *a, int64_t n)
@@ -213,13 +266,14 @@ pair_of(const uint16_t *a, int64_t n)
 }
 
 static inline __attribute__((always_inline)) void
-pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, float *c, int64_t ldc, int accumulate)
+pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, const float *start, int64_t ld_start,
+	const struct bf16_result *r, int64_t row, int64_t col)
 {
 	vf s[PAIR_ROWS][PAIR_VECS];
 
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < PAIR_VECS; j++)
-			s[i][j] = accumulate ? vf_load(c + i * ldc + j * VW) : vf_set(0);
+			s[i][j] = start ? vf_load(start + i * ld_start + j * VW) : vf_set(0);
 	for (int64_t l = 0; l < k; l += 2, b += 2 * BF16_TILE) {
 		vf low[PAIR_VECS], high[PAIR_VECS];
 
@@ -229,10 +283,12 @@ pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *
 			low[j] = (vf)(x << 16);
 			high[j] = (vf)(x & 0xffff0000u);
 		}
+#pragma GCC unroll 12
 		for (int i = 0; i < rows; i++) {
 			vu two = pair_of(a + i * lda + l, k - l);
 			vf even = (vf)(two << 16), odd = (vf)(two & 0xffff0000u);
 
+#pragma GCC unroll 4
 			for (int j = 0; j < PAIR_VECS; j++) {
 				s[i][j] += even * low[j];
 				s[i][j] += odd * high[j];
@@ -241,21 +297,31 @@ pair_block(int rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *
 	}
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < PAIR_VECS; j++)
-			vf_store(c + i * ldc + j * VW, s[i][j]);
+			put_sums(r, row + i, col + j * VW, s[i][j]);
+}
+
+static void
+bf16_multiply(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+	const float *start, int64_t ld, const struct bf16_result *r)
+{
+	for (int64_t j = 0; j < cols; j += BF16_TILE, b += tile) {
+		const float *from = start ? start + j : NULL;
+		int64_t i = 0;
+
+		for (; i + PAIR_ROWS <= rows; i += PAIR_ROWS)
+			pair_block(PAIR_ROWS, k, a + i * lda, lda, b, from ? from + i * ld : NULL, ld, r, i, j);
+		for (; i < rows; i++)
+			pair_block(1, k, a + i * lda, lda, b, from ? from + i * ld : NULL, ld, r, i, j);
+	}
 }
 
 static void
 bf16_product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
 	float *c, int64_t ldc, int accumulate)
 {
-	for (int64_t j = 0; j < cols; j += BF16_TILE, b += tile) {
-		int64_t i = 0;
+	struct bf16_result r = { c, OD_F32, ldc, cols, 0, NULL, 0 };
 
-		for (; i + PAIR_ROWS <= rows; i += PAIR_ROWS)
-			pair_block(PAIR_ROWS, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
-		for (; i < rows; i++)
-			pair_block(1, k, a + i * lda, lda, b, c + i * ldc + j, ldc, accumulate);
-	}
+	bf16_multiply(rows, cols, k, a, lda, b, tile, accumulate ? c : NULL, ldc, &r);
 }
 
 /* out[rows, cols] (any) = from (f32), += with accumulate; x (f32), unless its data are NULL, is added. */

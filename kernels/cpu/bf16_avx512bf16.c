@@ -3,8 +3,7 @@
 
 #if defined(__AVX512BF16__)
 
-#include <immintrin.h>
-#include <string.h>
+#include "cpu/bf16_x86.inc.h"
 
 static inline __m512bh
 pair(const uint16_t *a, int64_t n)
@@ -16,55 +15,73 @@ pair(const uint16_t *a, int64_t n)
 }
 
 static inline __attribute__((always_inline)) void
-block(int rows, int tiles, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile, float *c, int64_t ldc,
-	int accumulate)
+block(int rows, int tiles, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile, const float *start,
+	int64_t ld_start, const struct bf16_result *r, int64_t row, int64_t col)
 {
 	__m512 s[12][2];
 
+#pragma GCC unroll 12
 	for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
 		for (int j = 0; j < tiles; j++)
-			s[i][j] = accumulate ? _mm512_loadu_ps(c + i * ldc + 16 * j) : _mm512_setzero_ps();
+			s[i][j] = start ? _mm512_loadu_ps(start + i * ld_start + 16 * j) : _mm512_setzero_ps();
 	for (int64_t l = 0; l < k; l += 2, b += 32) {
 		__m512bh bv[2];
 
+#pragma GCC unroll 2
 		for (int j = 0; j < tiles; j++)
 			bv[j] = (__m512bh)_mm512_loadu_si512(b + j * tile);
+#pragma GCC unroll 12
 		for (int i = 0; i < rows; i++) {
 			__m512bh av = pair(a + i * lda + l, k - l);
 
+#pragma GCC unroll 2
 			for (int j = 0; j < tiles; j++)
 				s[i][j] = _mm512_dpbf16_ps(s[i][j], av, bv[j]);
 		}
 	}
+#pragma GCC unroll 12
 	for (int i = 0; i < rows; i++)
+#pragma GCC unroll 2
 		for (int j = 0; j < tiles; j++)
-			_mm512_storeu_ps(c + i * ldc + 16 * j, s[i][j]);
+			put_sums(r, row + i, col + 16 * j, s[i][j]);
 }
 
 static inline __attribute__((always_inline)) void
-rows_of_blocks(int tiles, int64_t rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile, float *c,
-	int64_t ldc, int accumulate)
+column_of_blocks(int tiles, int64_t rows, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+	const float *start, int64_t ld, const struct bf16_result *r, int64_t col)
 {
-	for (; rows >= 12; rows -= 12, a += 12 * lda, c += 12 * ldc)
-		block(12, tiles, k, a, lda, b, tile, c, ldc, accumulate);
-	for (; rows >= 4; rows -= 4, a += 4 * lda, c += 4 * ldc)
-		block(4, tiles, k, a, lda, b, tile, c, ldc, accumulate);
-	for (; rows > 0; rows--, a += lda, c += ldc)
-		block(1, tiles, k, a, lda, b, tile, c, ldc, accumulate);
+	int64_t i = 0;
+
+	for (; i + 12 <= rows; i += 12)
+		block(12, tiles, k, a + i * lda, lda, b, tile, start ? start + i * ld : NULL, ld, r, i, col);
+	for (; i + 4 <= rows; i += 4)
+		block(4, tiles, k, a + i * lda, lda, b, tile, start ? start + i * ld : NULL, ld, r, i, col);
+	for (; i < rows; i++)
+		block(1, tiles, k, a + i * lda, lda, b, tile, start ? start + i * ld : NULL, ld, r, i, col);
+}
+
+static void
+multiply(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
+	const float *start, int64_t ld, const struct bf16_result *r)
+{
+	int64_t j = 0;
+
+	for (; j + 32 <= cols; j += 32)
+		column_of_blocks(2, rows, k, a, lda, b + j / 16 * tile, tile, start ? start + j : NULL, ld, r, j);
+	if (j < cols)
+		column_of_blocks(1, rows, k, a, lda, b + j / 16 * tile, tile, start ? start + j : NULL, ld, r, j);
 }
 
 static void
 product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
 	float *c, int64_t ldc, int accumulate)
 {
-	int64_t j = 0;
+	struct bf16_result r = { c, OD_F32, ldc, cols, 0, NULL, 0 };
 
-	for (; j + 32 <= cols; j += 32)
-		rows_of_blocks(2, rows, k, a, lda, b + j / 16 * tile, tile, c + j, ldc, accumulate);
-	if (j < cols)
-		rows_of_blocks(1, rows, k, a, lda, b + j / 16 * tile, tile, c + j, ldc, accumulate);
+	multiply(rows, cols, k, a, lda, b, tile, accumulate ? c : NULL, ldc, &r);
 }
 
-const struct bf16_kernels od_bf16_avx512bf16 = { "avx512bf16", product };
+const struct bf16_kernels od_bf16_avx512bf16 = { "avx512bf16", product, multiply };
 
 #endif

@@ -31,6 +31,7 @@ struct cpu_ctx {
 };
 
 OD_MUST_CHECK enum od_status od_cpu_open(struct od_backend **out, enum od_compute compute, int threads, struct od_error *err);
+int od_cpu_prefers_bf16(void);
 void od_cpu_close(struct od_backend *be);
 
 static inline struct cpu_ctx *
@@ -60,7 +61,12 @@ const char *od_gemm_library(void);     /* "onednn-2.6" */
 void od_cpu_gemm_bf16(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 	int accumulate, struct od_mat x);
 
-/* head.c */
+/* The same in two steps, for a factor that is used more than once: columns [col, col + n) of op(b) packed into 'to'
+ * (od_bf16_packed elements, n of which a view of 'out' has as columns), then out (+)= op(a) B. */
+void od_cpu_bf16_pack(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, int64_t col, int64_t n);
+void od_cpu_bf16_multiply(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, const uint16_t *b, int accumulate);
+
+/* head.c; head_bf16.c where h and w are bf16 */
 void od_cpu_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat h, struct od_mat w, float softcap,
 	const struct od_targets *targets);
 void od_cpu_head_bwd(struct od_backend *be, struct od_mat dh, struct od_mat dw, struct od_mat h, struct od_mat w, float softcap,

@@ -3,7 +3,7 @@
  * The right factor is packed once a call, a group of columns at a time, into at most GROUP_BYTES; the left factor is read in
  * place, or, transposed (weight gradients: their depth is tokens), is written as rows, a group of rows at a time. Then threads
  * take tasks of TASK_ROWS rows x a panel of columns: the panel stays in the second-level cache while the rows pass, sums stay in
- * a block of the thread's own until the whole depth is through, then they are rounded, added or both into the result.
+ * a block of the thread's own until the whole depth is through, and are rounded, added or both as they leave the registers.
  */
 #include "cpu/cpu.h"
 
@@ -43,29 +43,19 @@ part_of(struct od_mat m, int64_t row, int64_t rows, int64_t col, int64_t cols)
 	return m;
 }
 
-/* Rows [i, i + rows) of panel p. */
+/* TASK_ROWS rows from i on of panel p. */
 static void
 run_task(const struct bf16_call *c, int64_t i, int64_t p, float *sums)
 {
 	int64_t col = p * c->panel, cols = smaller(c->n - col, c->panel), rows = smaller(c->m - i, TASK_ROWS);
-	int64_t kp = od_bf16_depth(c->k), width = od_bf16_width(cols);
+	int64_t kp = od_bf16_depth(c->k), width = od_bf16_width(cols), tile = BF16_TILE * kp, k = 0;
 	const uint16_t *a = c->a + i * c->lda, *b = c->b + col * kp;
+	struct od_mat out = part_of(c->out, i, rows, col, cols), x = part_of(c->x, i, rows, col, cols);
+	struct bf16_result r = { out.data, out.type, out.ld, cols, c->accumulate, x.data, x.ld };
 
-	/* shallow products are finished while they are in the first-level cache */
-	for (int64_t i0 = i; c->k <= DEPTH && i0 < i + rows; i0 += 32) {
-		int64_t few = smaller(i + rows - i0, 32);
-
-		c->ctx->bf16->product(few, width, c->k, c->a + i0 * c->lda, c->lda, b, BF16_TILE * kp, sums, MAX_PANEL, 0);
-		c->ctx->k->finish_rows(part_of(c->out, i0, few, col, cols), sums, MAX_PANEL, c->accumulate,
-			part_of(c->x, i0, few, col, cols));
-	}
-	if (c->k <= DEPTH)
-		return;
-	for (int64_t k = 0; k < c->k; k += DEPTH)
-		c->ctx->bf16->product(rows, width, smaller(c->k - k, DEPTH), a + k, c->lda, b + k * BF16_TILE, BF16_TILE * kp, sums,
-			MAX_PANEL, k > 0);
-	c->ctx->k->finish_rows(part_of(c->out, i, rows, col, cols), sums, MAX_PANEL, c->accumulate,
-		part_of(c->x, i, rows, col, cols));
+	for (; c->k - k > DEPTH; k += DEPTH)
+		c->ctx->bf16->product(rows, width, DEPTH, a + k, c->lda, b + k * BF16_TILE, tile, sums, MAX_PANEL, k > 0);
+	c->ctx->bf16->multiply(rows, width, c->k - k, a + k, c->lda, b + k * BF16_TILE, tile, k > 0 ? sums : NULL, MAX_PANEL, &r);
 }
 
 static void
@@ -88,11 +78,11 @@ panel_width(int64_t k, int64_t n, int threads)
 	return smaller(((each + parts - 1) / parts + 31) / 32 * 32, MAX_PANEL);
 }
 
-static void
-pack_group(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, int64_t k, int64_t col, int64_t n)
+void
+od_cpu_bf16_pack(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, int64_t col, int64_t n)
 {
 	const struct cpu_kernels *v = ctx->k;
-	int64_t kp = od_bf16_depth(k);
+	int64_t k = trans ? b.cols : b.rows, kp = od_bf16_depth(k);
 
 #pragma omp parallel for schedule(static) num_threads(ctx->threads)
 	for (int64_t j = 0; j < n; j += BF16_TILE) {
@@ -124,34 +114,47 @@ group_of(int64_t k, int64_t whole, int64_t unit)
 	return smaller(fit < unit ? unit : fit, whole);
 }
 
+/* out (+)= op(a) B + x for a packed group of B's columns. */
+static void
+multiply_group(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, const uint16_t *b, int accumulate,
+	struct od_mat x)
+{
+	int64_t k = trans_a ? a.rows : a.cols, ldt = od_bf16_depth(k) | 32, m_group = trans_a ? group_of(k, out.rows, TASK_ROWS) : out.rows;
+	uint16_t *rows = od_cpu_scratch(ctx, SCRATCH_GEMM_A, (size_t)(trans_a ? m_group * ldt : 1) * sizeof *rows);
+	float *sums = od_cpu_scratch(ctx, SCRATCH_GEMM_TEAM, (size_t)ctx->threads * TASK_ROWS * MAX_PANEL * sizeof *sums);
+
+	for (int64_t row = 0; rows && sums && row < out.rows; row += m_group) {
+		int64_t m = smaller(out.rows - row, m_group);
+		struct bf16_call c = { ctx, part_of(out, row, m, 0, out.cols), part_of(x, row, m, 0, out.cols), rows, b, ldt, m,
+			out.cols, k, panel_width(k, out.cols, ctx->threads), accumulate };
+
+		if (trans_a)
+			transpose_group(ctx, rows, ldt, a, row, m);
+		else {
+			c.a = a.data;
+			c.lda = a.ld;
+		}
+		run_group(&c, sums);
+	}
+}
+
+void
+od_cpu_bf16_multiply(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, const uint16_t *b, int accumulate)
+{
+	multiply_group(ctx, out, a, trans_a, b, accumulate, (struct od_mat){ NULL, OD_F32, 0, 0, 0 });
+}
+
 void
 od_cpu_gemm_bf16(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 	int accumulate, struct od_mat x)
 {
-	int64_t k = trans_a ? a.rows : a.cols, ldt = od_bf16_depth(k) | 32, m_group = trans_a ? group_of(k, out.rows, TASK_ROWS) : out.rows;
-	int64_t panel = panel_width(k, out.cols, ctx->threads), n_group = group_of(k, out.cols, panel);
-	uint16_t *packed = od_cpu_scratch(ctx, SCRATCH_GEMM, (size_t)od_bf16_packed(k, n_group) * sizeof *packed);
-	uint16_t *rows = od_cpu_scratch(ctx, SCRATCH_GEMM_A, (size_t)(trans_a ? m_group * ldt : 1) * sizeof *rows);
-	float *sums = od_cpu_scratch(ctx, SCRATCH_GEMM_TEAM, (size_t)ctx->threads * TASK_ROWS * MAX_PANEL * sizeof *sums);
+	int64_t k = trans_a ? a.rows : a.cols, group = group_of(k, out.cols, MAX_PANEL);
+	uint16_t *packed = od_cpu_scratch(ctx, SCRATCH_GEMM, (size_t)od_bf16_packed(k, group) * sizeof *packed);
 
-	if (!packed || !rows || !sums)
-		return;
-	for (int64_t col = 0; col < out.cols; col += n_group) {
-		int64_t n = smaller(out.cols - col, n_group);
+	for (int64_t col = 0; packed && col < out.cols; col += group) {
+		int64_t n = smaller(out.cols - col, group);
 
-		pack_group(ctx, packed, b, trans_b, k, col, n);
-		for (int64_t row = 0; row < out.rows; row += m_group) {
-			int64_t m = smaller(out.rows - row, m_group);
-			struct bf16_call c = { ctx, part_of(out, row, m, col, n), part_of(x, row, m, col, n), rows, packed, ldt, m, n, k,
-				panel, accumulate };
-
-			if (trans_a)
-				transpose_group(ctx, rows, ldt, a, row, m);
-			else {
-				c.a = a.data;
-				c.lda = a.ld;
-			}
-			run_group(&c, sums);
-		}
+		od_cpu_bf16_pack(ctx, packed, b, trans_b, col, n);
+		multiply_group(ctx, part_of(out, 0, out.rows, col, n), a, trans_a, packed, accumulate, part_of(x, 0, out.rows, col, n));
 	}
 }

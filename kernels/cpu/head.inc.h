@@ -2,7 +2,7 @@
 #define LOWEST (-3.0e38f)
 
 static void
-head_stats(float *x, int64_t n, float softcap, float *max, float *sum)
+head_stats(float *x, int64_t n, float softcap, int quick, float *max, float *sum)
 {
 	vf top = vf_set(LOWEST), s = vf_set(0);
 	int64_t whole = n / VW * VW;
@@ -16,7 +16,7 @@ head_stats(float *x, int64_t n, float softcap, float *max, float *sum)
 	for (int64_t j = whole; j < n; j++)
 		m = x[j] > m ? x[j] : m;
 	for (int64_t j = 0; j < whole; j += VW)
-		s += vf_exp(vf_load(x + j) - m);
+		s += quick ? vf_exp_short(vf_load(x + j) - m) : vf_exp(vf_load(x + j) - m);
 	if (whole < n) {
 		vf e = vf_exp(vf_load_n(x + whole, n - whole) - m);
 
@@ -29,21 +29,21 @@ head_stats(float *x, int64_t n, float softcap, float *max, float *sum)
 }
 
 static inline vf
-grad_lanes(vf x, float softcap, float lse, float weight)
+grad_lanes(vf x, float softcap, int quick, float lse, float weight)
 {
 	vf th;
 
 	if (!(softcap > 0))
-		return weight * vf_exp(x - lse);
+		return weight * (quick ? vf_exp_short(x - lse) : vf_exp(x - lse));
 	th = vf_tanh(x / softcap);
 	return weight * vf_exp(softcap * th - lse) * (1.0f - th * th);
 }
 
 static void
-head_grad(float *x, int64_t n, float softcap, float lse, float weight)
+head_grad(float *x, int64_t n, float softcap, int quick, float lse, float weight)
 {
 	for (int64_t j = 0; j < n; j += VW)
-		vf_store_n(x + j, grad_lanes(vf_load_n(x + j, n - j), softcap, lse, weight), n - j);
+		vf_store_n(x + j, grad_lanes(vf_load_n(x + j, n - j), softcap, quick, lse, weight), n - j);
 }
 
 static float

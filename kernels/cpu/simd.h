@@ -11,6 +11,7 @@ struct cpu_kernels {
 	const char *name;              /* "avx512", "avx2", "plain" */
 
 	/* Operations of ops.def that need no help from outside the file. */
+	__typeof__(((struct od_backend *)0)->cast) cast;
 	__typeof__(((struct od_backend *)0)->embed_fwd) embed_fwd;
 	__typeof__(((struct od_backend *)0)->embed_bwd) embed_bwd;
 	__typeof__(((struct od_backend *)0)->norm_fwd) norm_fwd;
@@ -40,10 +41,11 @@ struct cpu_kernels {
 	void (*finish_rows)(struct od_mat out, const float *from, int64_t ld, int accumulate, struct od_mat x);
 	struct bf16_kernels bf16;
 
-	/* One row of a tile of logits, head.c. fwd: applies the soft-cap in place; *max, *sum of exp(x - max).
-	 * bwd: x := weight * exp(capped x - lse) * derivative of the cap. slope: that derivative of a single logit. */
-	void (*head_stats)(float *x, int64_t n, float softcap, float *max, float *sum);
-	void (*head_grad)(float *x, int64_t n, float softcap, float lse, float weight);
+	/* One row of a tile of logits, head.c. stats: applies the soft-cap in place; *max, *sum of exp(x - max).
+	 * grad: x := weight * exp(capped x - lse) * derivative of the cap. slope: that derivative of a single logit.
+	 * quick: exp within 4e-6, for logits that come from bf16. */
+	void (*head_stats)(float *x, int64_t n, float softcap, int quick, float *max, float *sum);
+	void (*head_grad)(float *x, int64_t n, float softcap, int quick, float lse, float weight);
 	float (*head_slope)(float x, float softcap);
 
 	/* y[i] = exp(x[i]), tanh(x[i]): for the tests of their accuracy. */

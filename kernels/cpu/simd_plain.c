@@ -6,10 +6,13 @@
 #include "cpu/bf16.inc.h"
 #include "cpu/tile.inc.h"
 #include "cpu/elem.inc.h"
+#include "cpu/attn_tree.inc.h"
+#include "cpu/attn_f32.inc.h"
+#include "cpu/attn_bf16.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_plain = {
-	.name = "plain", .bf16 = { "plain", bf16_product },
+	.name = "plain", .bf16 = { "plain", bf16_product, bf16_multiply },
 #include "cpu/table.inc.h"
 };

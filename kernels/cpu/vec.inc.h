@@ -41,6 +41,9 @@ vf_load_n(const float *p, int64_t n)
 
 	if (n >= VW)
 		return vf_load(p);
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#endif
 	memcpy(&x, p, (size_t)n * sizeof *p);
 	return x;
 }
@@ -51,7 +54,11 @@ vf_store_n(float *p, vf x, int64_t n)
 	if (n >= VW)
 		vf_store(p, x);
 	else
+#if VW == 16 && defined(__AVX512F__)
+		_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x);
+#else
 		memcpy(p, &x, (size_t)n * sizeof *p);
+#endif
 }
 
 /* mask lane all ones: a, all zeros: b */
@@ -147,31 +154,60 @@ vf_hmax(vf x)
 }
 #endif
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. Results below
- * the smallest normal number are 0, above the largest infinity; NaN stays NaN. The rounding is by adding 1.5 * 2^23,
- * ln 2 is taken off in two parts of which the first has few bits. */
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2)/2; exp(r) = 1 + r + r^2 q(r), q fitted to 4e-9. The rounding is by
+ * adding 1.5 * 2^23; ln 2 is taken off in two parts of which the first has few bits. Returns exp(r). */
 static inline vf
-vf_exp(vf x)
+exp_parts(vf x, vf *n)
 {
 	const vf magic = vf_set(12582912.0f);
-	vf in = x, n, r, q, y;
-	vi e;
+	vf r, q;
 
-	x = vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x));
-	n = x * 1.44269504088896341f + magic;
-	e = (vi)n - (vi)magic;
-	n -= magic;
-	r = x - n * 0.693359375f;
-	r = r + n * 2.12194440054690583e-4f;
+	*n = (x * 1.44269504088896341f + magic) - magic;
+	r = x - *n * 0.693359375f;
+	r = r + *n * 2.12194440054690583e-4f;
 	q = r * 0.0013951705017499583f + 0.008369590056807001f;
 	q = q * r + 0.041666187472555315f;
 	q = q * r + 0.1666651295966296f;
 	q = q * r + 0.5000000100918219f;
-	y = q * (r * r) + r + 1.0f;
-	/* 2^n in two factors: n = 128 is wanted for the last results before infinity, and at infinity */
+	q = q * r + 1.0f;
+	return q * r + 1.0f;
+}
+
+/* y * 2^n for whole numbers n, |n| <= 2 * 126. */
+static inline vf
+vf_scale(vf y, vf n)
+{
+#if VW == 16 && defined(__AVX512F__)
+	return (vf)_mm512_scalef_ps((__m512)y, (__m512)n);
+#else
+	/* 2^n in two factors: n = 128 is wanted for the last results of exp before infinity, and at infinity */
+	vi e = (vi)(n + 12582912.0f) - (vi)vf_set(12582912.0f);
+
 	y = y * (vf)(((e >> 1) + 127) << 23);
-	y = y * (vf)((e - (e >> 1) + 127) << 23);
-	return vf_zero_below(y, in, -87.3f);
+	return y * (vf)((e - (e >> 1) + 127) << 23);
+#endif
+}
+
+/* Results below the smallest normal number are 0, above the largest infinity; NaN stays NaN. */
+static inline vf
+vf_exp(vf x)
+{
+	vf n, y = exp_parts(vf_min(vf_set(89.0f), vf_max(vf_set(-87.3f), x)), &n);
+
+	return vf_zero_below(vf_scale(y, n), x, -87.3f);
+}
+
+/* exp(-x) for x between -87 and 87, of these beyond; NaN stays NaN. */
+static inline vf
+vf_exp_minus(vf x)
+{
+	vf n, y = exp_parts(-vf_min(vf_set(87.0f), vf_max(vf_set(-87.0f), x)), &n);
+
+#if VW == 16 && defined(__AVX512F__)
+	return vf_scale(y, n);
+#else
+	return y * (vf)((((vi)(n + 12582912.0f) << 23) + (127 << 23)));
+#endif
 }
 
 /* tanh: x + x^3 q(x^2) below 0.625, fitted to 3e-10; else 1 - 2/(exp(2|x|) + 1) with the sign put back. */
@@ -189,4 +225,20 @@ vf_tanh(vf x)
 	big = 1.0f - 2.0f / (vf_exp(a + a) + 1.0f);
 	big = (vf)((vi)big | sign);
 	return vf_select(a < 0.625f, q * z * x + x, big);
+}
+
+/* exp for terms that are rounded to bf16 afterwards, or summed: within 4e-6, in half the operations. 2^(n + r), |r| <= 1/2, by a
+ * polynomial fitted to 2.9e-6; results below 2^-126 are 0; NaN stays NaN; x must not be above 88. */
+static inline vf
+vf_exp_short(vf x)
+{
+	const vf magic = vf_set(12582912.0f);
+	vf t = x * 1.44269504088896341f, n = t + magic, r = t - (n - magic), y;
+
+	y = r * 0.00958285f + 0.05590643f;
+	y = y * r + 0.24024099f;
+	y = y * r + 0.69312419f;
+	y = y * r + 1.0f;
+	y *= (vf)(((vi)n << 23) + 0x3f800000);         /* a product, not a sum of bits: NaN stays NaN */
+	return vf_zero_below(y, x, -87.3f);
 }

@@ -3,10 +3,12 @@
 #include "train/exchange.h"
 #include "train/shard.h"
 
-/* What the LM head keeps (kernels/cpu/head.c, kernels/cuda/head.cu): on a processor a tile of logits; on a GPU a wider one, and
- * a panel of their gradients in the type of products. */
+/* What the LM head keeps (kernels/cpu/head.c, head_bf16.c, kernels/cuda/head.cu): on a processor a tile of logits, in bf16 a
+ * panel of their gradients beside the rows and weights of it packed; on a GPU a wider tile, and a panel in the type of products. */
 #define CPU_ROWS   1024
 #define CPU_TILE   1024
+#define BF16_ROWS  4096
+#define BF16_PANEL 2048
 #define GPU_ROWS   1024
 #define GPU_TILE   8448
 #define GPU_PANEL 16384
@@ -36,8 +38,11 @@ of_shard(const struct od_footprint_of *of, const struct od_shard *s, struct od_f
 static double
 head_bytes(const struct od_footprint_of *of)
 {
-	double size = (double)od_dtype_size(of->type);
+	double size = (double)od_dtype_size(of->type), d = (double)of->config->hidden_size;
+	double rows = smaller(of->rows, BF16_ROWS), panel = smaller(of->config->vocab_size, BF16_PANEL);
 
+	if (of->host_memory && of->type == OD_BF16)
+		return size * (rows * panel + d * panel + rows * d);
 	if (of->host_memory)
 		return 4 * smaller(of->rows, CPU_ROWS) * smaller(of->config->vocab_size, CPU_TILE);
 	return GPU_TILE * (4 * smaller(of->rows, GPU_ROWS) + size * smaller(of->rows, GPU_PANEL));

@@ -1,7 +1,8 @@
 /* bench_ops.c -- speed of the CPU backend's operations at the shapes of SmolLM2-135M: one JSON line each.
  *
- *   bench_ops [--threads N] [--variant I] [--own-gemm] [--pairs P] [--cpu-time] [NAME]
+ *   bench_ops [--dtype fp32|bf16] [--threads N] [--variant I] [--own-gemm] [--pairs P] [--cpu-time] [NAME]
  *
+ * With bf16 the matrices that ops.def gives the backend's type are bf16, and those marked (any) are what the model makes them.
  * A packed buffer of P pairs (default 2), each a shared prompt of 150 tokens and two tails of 300. "gflops" counts the
  * products an operation cannot do without (of attention: visible scores only), "gbps" the bytes it must move once;
  * "of_ceiling" is gflops over the first line's, a square product. The best of several runs counts.
@@ -44,6 +45,20 @@ mat(int64_t rows, int64_t cols)
 	for (int64_t i = 0; i < rows * cols; i++)
 		x[i] = (float)(i * 7919 % 1013) / 1013 - 0.5f;
 	return od_mat_f32(x, rows, cols);
+}
+
+/* A matrix of the backend's type. */
+static struct od_mat
+typed(int64_t rows, int64_t cols)
+{
+	struct od_mat x = mat(rows, cols), y;
+
+	if (be->type == OD_F32)
+		return x;
+	y = od_mat_of(need(be->alloc(be, (size_t)(rows * cols) * od_dtype_size(be->type))), be->type, rows, cols);
+	be->cast(be, y, x);
+	be->free(be, x.data);
+	return y;
 }
 
 static void
@@ -115,7 +130,8 @@ now(void)
 static double
 bench_gemm(const char *name, int64_t m, int64_t n, int64_t k, int trans_a, int trans_b, int accumulate)
 {
-	struct od_mat out = mat(m, n), a = trans_a ? mat(k, m) : mat(m, k), b = trans_b ? mat(n, k) : mat(k, n);
+	struct od_mat out = accumulate ? mat(m, n) : typed(m, n);      /* gradients of weights are fp32 */
+	struct od_mat a = trans_a ? typed(k, m) : typed(m, k), b = trans_b ? typed(n, k) : typed(k, n);
 	char shape[64];
 	double s;
 
@@ -149,7 +165,7 @@ bench_attention(void)
 	struct od_mat dq = mat(T, H * HD), dk = mat(T, K * HD), dv = mat(T, K * HD), lse = mat(T, H);
 	double s, scores = visible_scores() * H, row = 4.0 * (double)T * HD;
 
-	if (!WANTED("attn"))
+	if (!WANTED("attn") || be->type != OD_F32)
 		return;
 	TIME(s, be->attn_fwd(be, out, lse.data, q, k, v, &tree, &attn));
 	report("attn_fwd", "2 x 64 flops a score and head", s, scores * 4 * HD, row * (2 * H + 2 * K));
@@ -169,38 +185,54 @@ bench_head(void)
 
 	for (int64_t r = 0; r < rows; r++)
 		row[r] = (int32_t)r;
-	if (WANTED("head_fwd")) {
+	if (WANTED("head_fwd") && be->type == OD_F32) {
 		TIME(s, be->head_fwd(be, logps.data, lse.data, h, w, 0, &t));
 		report("head_fwd", "one product", s, product, 0);
 	}
-	if (WANTED("head_bwd")) {
+	if (WANTED("head_bwd") && be->type == OD_F32) {
 		TIME(s, be->head_bwd(be, dh, dw, h, w, 0, lse.data, &t, coef.data));
 		report("head_bwd", "three products", s, 3 * product, 0);
 	}
 	free(row);
 }
 
-static void
-bench_elementwise(void)
-{
-	struct od_mat x = mat(T, D), y = mat(T, D), z = mat(T, D), w = mat(1, D), dw = mat(1, D), rstd = mat(1, T);
-	struct od_mat gate = mat(T, F), up = mat(T, F), out = mat(T, F), c = mat(450, HD / 2), table = mat(V, D);
-	double s, one = 4.0 * (double)T * D, wide = 4.0 * (double)T * F;
-
 #define BENCH(name, bytes, call) do { \
 		if (WANTED(name)) { \
+			double s; \
 			TIME(s, call); \
 			report(name, "", s, 0, bytes); \
 		} \
 	} while (0)
-	BENCH("embed_fwd", 2 * one, be->embed_fwd(be, x, table, ids, 1));
-	BENCH("embed_bwd", 3 * one, be->embed_bwd(be, table, x, ids, 1));
-	BENCH("norm_fwd", 2 * one, be->norm_fwd(be, y, rstd.data, x, w.data, 1e-5f, 0));
-	BENCH("norm_bwd", 4 * one, be->norm_bwd(be, z, dw.data, y, x, w.data, rstd.data, 0, 1, (struct od_mat){ NULL, OD_F32, 0, 0, 0 }));
-	BENCH("add", 3 * one, be->add(be, x, y));
-	BENCH("rope", 2 * one, be->rope(be, x, pos, c.data, c.data, HD, 0));
+
+static double
+bytes_of(struct od_mat m)
+{
+	return (double)(m.rows * m.cols) * (double)od_dtype_size(m.type);
+}
+
+/* The residual stream x and its gradient dx are fp32; y and what gates read are of the backend's type. */
+static void
+bench_elementwise(void)
+{
+	struct od_mat x = mat(T, D), dx = mat(T, D), y = typed(T, D), copy = typed(T, D), w = mat(1, D), dw = mat(1, D), rstd = mat(1, T);
+	struct od_mat gate = typed(T, F), up = typed(T, F), out = typed(T, F), c = mat(450, HD / 2), table = typed(V, D), dtable = mat(V, D);
+	struct od_mat db = mat(1, F);
+	double one = bytes_of(x), half = bytes_of(y), wide = bytes_of(gate);
+
+	BENCH("embed_fwd", one + half, be->embed_fwd(be, x, table, ids, 1));
+	BENCH("embed_bwd", 3 * one, be->embed_bwd(be, dtable, x, ids, 1));
+	BENCH("norm_fwd", one + half, be->norm_fwd(be, y, rstd.data, x, w.data, 1e-5f, 0));
+	BENCH("norm_bwd", 3 * one + 2 * half, be->norm_bwd(be, dx, dw.data, y, x, w.data, rstd.data, 0, 1, copy));
+	BENCH("bias_fwd", 2 * wide, be->bias_fwd(be, gate, db.data));
+	BENCH("bias_bwd", wide, be->bias_bwd(be, db.data, gate));
+	BENCH("add", 3 * one, be->add(be, x, dx));
+	BENCH("rope", 2 * half, be->rope(be, y, pos, c.data, c.data, HD, 0));
 	BENCH("glu_fwd", 3 * wide, be->glu_fwd(be, out, gate, up, OD_ACT_SILU));
 	BENCH("glu_bwd", 6 * wide, be->glu_bwd(be, gate, up, out, out, gate, up, OD_ACT_SILU));
+	BENCH("glu_fwd gelu", 3 * wide, be->glu_fwd(be, out, gate, up, OD_ACT_GELU_TANH));
+	BENCH("glu_bwd gelu", 6 * wide, be->glu_bwd(be, gate, up, out, out, gate, up, OD_ACT_GELU_TANH));
+	BENCH("cast to the backend's type", one + half, be->cast(be, y, x));
+	BENCH("cast to fp32", one + half, be->cast(be, x, y));
 }
 
 static void
@@ -208,8 +240,7 @@ bench_optimiser(void)
 {
 	int64_t n = 32 << 20;
 	struct od_adamw p = { 1e-6, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 1 };
-	struct od_mat w, m, v, g;
-	double s;
+	struct od_mat w, m, v, g, copy;
 
 	if (!WANTED("adamw") && !WANTED("sum_squares"))
 		return;
@@ -217,22 +248,27 @@ bench_optimiser(void)
 	m = mat(1, n);
 	v = mat(1, n);
 	g = mat(1, n);
+	copy = typed(1, n);
 	be->zero(be, v.data, (size_t)n * sizeof(float));
-	TIME(s, be->adamw(be, w.data, m.data, v.data, g.data, NULL, n, &p));
-	report("adamw", "", s, 0, 28.0 * (double)n);
-	TIME(s, (void)be->sum_squares(be, g.data, n));
-	report("sum_squares", "", s, 0, 4.0 * (double)n);
+	if (be->type == OD_F32)
+		BENCH("adamw", 28.0 * (double)n, be->adamw(be, w.data, m.data, v.data, g.data, NULL, n, &p));
+	else
+		BENCH("adamw", 28.0 * (double)n + bytes_of(copy), be->adamw(be, w.data, m.data, v.data, g.data, copy.data, n, &p));
+	BENCH("sum_squares", 4.0 * (double)n, (void)be->sum_squares(be, g.data, n));
 }
 
 int
 main(int argc, char **argv)
 {
 	struct od_error err = OD_ERROR_INIT;
+	enum od_compute compute = OD_COMPUTE_FP32;
 	int threads = 0, variant = 0, own = 0, pairs = 2;
 
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], "--threads") && i + 1 < argc)
 			threads = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--dtype") && i + 1 < argc)
+			compute = strcmp(argv[++i], "bf16") ? OD_COMPUTE_FP32 : OD_COMPUTE_BF16;
 		else if (!strcmp(argv[i], "--variant") && i + 1 < argc)
 			variant = atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--pairs") && i + 1 < argc)
@@ -243,7 +279,7 @@ main(int argc, char **argv)
 			use_cpu_time = 1;
 		else
 			only = argv[i];
-	if (od_backend_open(&be, "cpu", OD_COMPUTE_AUTO, threads, &err) != OD_OK || !od_cpu_variant(be, variant, own) || pairs < 1 || pairs > MAX_PAIRS) {
+	if (od_backend_open(&be, "cpu", compute, threads, &err) != OD_OK || !od_cpu_variant(be, variant, own) || pairs < 1 || pairs > MAX_PAIRS) {
 		fprintf(stderr, "bench_ops: cannot open the backend: %s\n", err.msg);
 		return 1;
 	}

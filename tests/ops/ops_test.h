@@ -203,13 +203,29 @@ static const struct variant variants[] = { { 0, 0, -1 }, { 0, 1, -1 }, { 1, 1, -
 
 static struct od_backend *device[2], visitor[2];
 
+/* NULL when this processor has no such variant. */
+static inline struct od_backend *
+open_variant_on(const struct variant *v, int threads)
+{
+	struct od_backend *be = open_backend("cpu", v->bf16 < 0 ? OD_COMPUTE_FP32 : OD_COMPUTE_BF16, threads);
+
+	if (od_cpu_variant(be, v->kernels, v->own_gemm) && (v->bf16 < 0 || od_cpu_bf16_variant(be, v->bf16)))
+		return be;
+	od_backend_close(be);
+	return NULL;
+}
+
 static inline int
 open_variant(const struct variant *v, int i)
 {
+	struct od_backend *be = open_variant_on(v, 2 - i);
+
+	if (!be)
+		return 0;
 	od_backend_close(device[i]);
-	device[i] = open_backend("cpu", v->bf16 < 0 ? OD_COMPUTE_FP32 : OD_COMPUTE_BF16, 2 - i);
-	visitor[i] = visitor_of(device[i]);
-	return od_cpu_variant(device[i], v->kernels, v->own_gemm) && (v->bf16 < 0 || od_cpu_bf16_variant(device[i], v->bf16));
+	device[i] = be;
+	visitor[i] = visitor_of(be);
+	return 1;
 }
 
 /* Opens cpu and cpu1 again, as variant i; 0 when this processor has no such variant. */
@@ -264,7 +280,8 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	use_variant(0);
+	FOR_EACH_VARIANT(i)
+		break;
 #endif
 	printf("# %s\n", cpu->numerics);
 }

@@ -86,7 +86,7 @@ test_packed_equals_alone(void **state)
 	struct od_backend *cpu = NULL, *ref = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 2, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_FP32, 2, NULL), OD_OK);
 	assert_int_equal(od_backend_open(&ref, "ref", OD_COMPUTE_AUTO, 2, NULL), OD_OK);
 	for (size_t k = 0; k < N_CONFIGS; k++)
 		check_packed(configs[k], 2 + k, cpu, ref);
@@ -199,7 +199,7 @@ test_gradients(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct od_backend *be = NULL;
 
-		assert_int_equal(od_backend_open(&be, backends[i], OD_COMPUTE_AUTO, 2, NULL), OD_OK);
+		assert_int_equal(od_backend_open(&be, backends[i], OD_COMPUTE_FP32, 2, NULL), OD_OK);
 		for (size_t k = 0; k < N_CONFIGS; k++)
 			check_gradients(configs[k], 40 + k, be);
 		od_backend_close(be);
@@ -271,7 +271,7 @@ test_final_gradients_are_final(void **state)
 	struct od_backend *cpu = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 1, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_FP32, 1, NULL), OD_OK);
 	for (size_t i = 0; i < N_CONFIGS; i++)
 		check_final(configs[i], cpu);
 	od_backend_close(cpu);
@@ -324,7 +324,7 @@ test_recomputed_layers(void **state)
 	struct od_backend *cpu = NULL;
 
 	(void)state;
-	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_AUTO, 1, NULL), OD_OK);
+	assert_int_equal(od_backend_open(&cpu, "cpu", OD_COMPUTE_FP32, 1, NULL), OD_OK);
 	for (size_t i = 0; i < N_CONFIGS; i++)
 		check_recompute(configs[i], cpu);
 	od_backend_close(cpu);

@@ -20,6 +20,9 @@ struct od_device_options {
 
 extern const struct od_opt od_device_opts[];      /* base: struct od_device_options */
 
+/* The number type asked for: by --dtype, or where that is auto by the environment's OD_DTYPE; OD_EUSAGE when that is none. */
+OD_MUST_CHECK enum od_status od_device_compute(const struct od_device_options *o, enum od_compute *compute, struct od_error *err);
+
 /* Opens the backend with 'threads' processor threads (0: all allowed cores). Errors as od_backend_open. */
 OD_MUST_CHECK enum od_status od_device_open(struct od_backend **be, const struct od_device_options *o, int threads,
 	struct od_error *err);

@@ -2,7 +2,9 @@
 #include "inspect/metrics.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,6 +66,25 @@ find_file(const char *operand, char **path, struct od_error *err)
 	if (*path == NULL && !nomem)
 		*path = od_strdup(operand);
 	return *path == NULL ? od_fail_nomem(err, "a path", strlen(operand)) : OD_OK;
+}
+
+/* What is said here is not worth an error: a file that is missing or of another kind says nothing. */
+static void
+find_numerics(struct od_metrics *m)
+{
+	const char *slash = strrchr(m->path, '/');
+	struct od_buf b = OD_BUF_INIT;
+	json_t *about = NULL;
+	const char *text;
+
+	od_buf_append(&b, m->path, slash ? (size_t)(slash + 1 - m->path) : 0);
+	od_buf_str(&b, "run.json");
+	if (od_buf_ok(&b))
+		about = json_load_file(b.data, 0, NULL);
+	text = json_string_value(json_object_get(json_object_get(about, "machine"), "numerics"));
+	snprintf(m->numerics, sizeof m->numerics, "%s", text ? text : "");
+	json_decref(about);
+	od_buf_release(&b);
 }
 
 /* "runs/out.run/metrics.jsonl" -> "out": what distinguishes runs for people. */
@@ -243,6 +264,8 @@ od_metrics_load(struct od_metrics *m, const char *operand, struct od_error *err)
 	free(text);
 	if (st != OD_OK)
 		od_metrics_release(m);
+	else
+		find_numerics(m);
 	return st;
 }
 

@@ -26,9 +26,10 @@ struct od_metrics {
 	int64_t n_records;                         /* with a step */
 	double first_step, last_step;
 	bool cut;                                  /* the last line was incomplete */
+	char numerics[64];                         /* what computed it, of run.json beside the file; "" when that is not there */
 };
 
-#define OD_METRICS_INIT { NULL, NULL, NULL, 0, 0, 0, 0, 0, false }
+#define OD_METRICS_INIT { NULL, NULL, NULL, 0, 0, 0, 0, 0, false, "" }
 
 /* Reads the metrics of a run named by a metrics file, "-", a run directory OUT.run, or OUT itself. */
 OD_MUST_CHECK enum od_status od_metrics_load(struct od_metrics *m, const char *operand, struct od_error *err);

@@ -176,7 +176,7 @@ column_sum(const struct od_metrics *m, const char *name)
 	return od_sum_value(&s);
 }
 
-/* "out: 120 records, steps 0 to 100, 1,234,567 tokens in 1:02:03 (out.run/metrics.jsonl)" */
+/* "out: 120 records, steps 0 to 100, 1,234,567 tokens in 1:02:03 on cpu bf16 amx avx512 k1 (out.run/metrics.jsonl)" */
 static void
 heading(struct od_buf *out, const struct od_metrics *m)
 {
@@ -191,6 +191,8 @@ heading(struct od_buf *out, const struct od_metrics *m)
 		od_count_text(count, (long long)tokens);
 		od_buf_printf(out, ", %s tokens in %lld:%02lld:%02lld", count, s / 3600, s / 60 % 60, s % 60);
 	}
+	if (m->numerics[0])
+		od_buf_printf(out, " on %s", m->numerics);
 	od_buf_printf(out, " (%s)%s\n", m->path, m->cut ? ", still being written" : "");
 }
 
@@ -254,6 +256,8 @@ build_json(struct od_buf *out, const struct od_metrics *runs, size_t n)
 		od_buf_json_string(out, runs[i].label, strlen(runs[i].label));
 		od_buf_str(out, ",\"path\":");
 		od_buf_json_string(out, runs[i].path, strlen(runs[i].path));
+		od_buf_str(out, ",\"numerics\":");
+		od_buf_json_string(out, runs[i].numerics, strlen(runs[i].numerics));
 		od_buf_printf(out, ",\"records\":%lld", (long long)runs[i].n_records);
 		json_number(out, "first_step", runs[i].first_step);
 		json_number(out, "last_step", runs[i].last_step);

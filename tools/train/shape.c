@@ -26,15 +26,17 @@ load_shape(const char *path, struct od_model_config *c, struct od_params *p, str
 	return st == OD_OK ? od_params_layout(p, c, true, err) : st;
 }
 
-/* Products in bf16 unless they were asked for in fp32, or the device is a processor. */
-static enum od_dtype
-product_type(const struct train_options *o)
+/* Products in bf16 unless they were asked for in fp32, or the device is a processor that is no faster in bf16. */
+static enum od_status
+product_type(const struct train_options *o, enum od_dtype *type, struct od_error *err)
 {
-	bool gpu = strcmp(o->device.device, "cpu") != 0 || o->gpu_memory > 0;
+	enum od_compute compute;
+	enum od_status st = od_device_compute(&o->device, &compute, err);
 
-	if (o->device.dtype == OD_COMPUTE_BF16 || (o->device.dtype == OD_COMPUTE_AUTO && gpu))
-		return OD_BF16;
-	return OD_F32;
+	if (st == OD_OK)
+		compute = od_backend_compute(o->gpu_memory > 0 ? "cuda" : o->device.device, compute);
+	*type = st == OD_OK && compute == OD_COMPUTE_BF16 ? OD_BF16 : OD_F32;
+	return st;
 }
 
 #define MOST_RANKS  65536
@@ -151,10 +153,12 @@ train_plan_shape(const struct train_options *o, struct od_error *err)
 	int64_t tokens = o->micro_tokens > 0 ? o->micro_tokens : OD_MICRO_TOKENS;
 	struct od_model_config config;
 	struct od_params params = { 0 };
-	struct od_footprint_of of = { .config = &config, .params = &params, .type = product_type(o), .ranks = (int)o->world };
+	struct od_footprint_of of = { .config = &config, .params = &params, .ranks = (int)o->world };
 	struct od_footprint f;
-	enum od_status st = load_shape(o->model, &config, &params, err);
+	enum od_status st = product_type(o, &of.type, err);
 
+	if (st == OD_OK)
+		st = load_shape(o->model, &config, &params, err);
 	of.host_memory = strcmp(o->device.device, "cpu") == 0 && o->gpu_memory == 0;
 	of.tokens = of.rows = o->length > tokens ? o->length : tokens;     /* a pair over the budget stands alone */
 	if (st == OD_OK)

@@ -25,9 +25,16 @@ if ! command -v nvidia-smi >/dev/null; then
 	done
 	ok "od-train leaves nothing behind" test ! -e "$T/none.run"
 fi
-run_tool "$BIN/od-ref" --dtype bf16 --model "$T/model" "$T/ids"
-exit_is 1 "bf16 on a processor"
-like "$err" "computes in fp32 alone" "it says what there is"
+run_tool "$BIN/od-ref" --dtype tf32 --model "$T/model" "$T/ids"
+exit_is 1 "tf32 on a processor"
+like "$err" "tf32 is a GPU's" "it says whose it is"
+OD_DTYPE=bf17 run_tool "$BIN/od-ref" --model "$T/model" "$T/ids"
+exit_is 2 "OD_DTYPE unknown"
+is "$err" "od-ref: OD_DTYPE is 'bf17': choose auto, fp32, tf32 or bf16" "it names the choice"
+OD_DTYPE=bf16 run_tool "$BIN/od-ref" --model "$T/model" "$T/ids"
+like "$(head -1 "$T/out" | jq -r .ref.numerics)" "^cpu bf16 " "OD_DTYPE is what auto stands for"
+OD_DTYPE=bf16 run_tool "$BIN/od-ref" --dtype fp32 --model "$T/model" "$T/ids"
+like "$(head -1 "$T/out" | jq -r .ref.numerics)" "^cpu fp32 " "--dtype comes before it"
 run_tool "$BIN/od-ref" --dtype int8 --model "$T/model" "$T/ids"
 exit_is 2 "an unknown type"
 
@@ -36,6 +43,7 @@ if [ ! -x "$EMU/od-ref" ]; then
 	done_testing
 	exit
 fi
+unset OD_DTYPE                                       # auto is bf16 there
 gpu() { # TOOL ARG...
 	local tool=$1
 	shift
@@ -61,30 +69,11 @@ ok "bf16: a pair's numbers do not depend on what it is packed with" cmp -s "$T/o
 run_tool gpu od-ref --per-token --tensors --model "$T/model" "$T/ids"
 exit_is 0 "tensors come from a device too"
 
-args=(--model "$T/model" --batch 4 --lr 1e-2 --epochs 2 --save-every 3 --eval "$T/bf16" --eval-every 4)
-run_tool gpu od-train "${args[@]}" --out "$T/out1" "$T/bf16"
-exit_is 0 "a run in bf16"
-"$EMU/od-train" --threads 1 --device cuda "${args[@]}" --out "$T/outn" --steps 1 "$T/bf16" 2> "$T/notes"
-ok "policy = reference to the bit" grep -q 'self-test: policy = reference on 8 pairs (largest difference 0)' "$T/notes"
-run_tool gpu od-train "${args[@]}" --out "$T/out2" "$T/bf16"
-ok "the same command, the same weights" cmp -s "$T/out1/model.safetensors" "$T/out2/model.safetensors"
-ok "the same telemetry" cmp -s "$T/out1.run/telemetry.jsonl" "$T/out2.run/telemetry.jsonl"
-
-# killed after the second checkpoint, resumed
-"$EMU/od-train" -q --threads 1 --device cuda "${args[@]}" --out "$T/out3" "$T/bf16" 2> "$T/kerr" & pid=$!
-for _ in $(seq 500); do [ -e "$T/out3.run/step-6" ] && break; sleep 0.02; done
-kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null
-run_tool gpu od-train "${args[@]}" --out "$T/out3" --resume "$T/bf16"
-exit_is 0 "resumed after kill -9"
-ok "the bytes of the run that was not killed" cmp -s "$T/out1/model.safetensors" "$T/out3/model.safetensors"
-ok "its moments too" diff -r "$T/out1.run/step-12" "$T/out3.run/step-12"
-is "$(no_time "$T/out3.run/metrics.jsonl" | md5sum)" "$(no_time "$T/out1.run/metrics.jsonl" | md5sum)" "its metrics too, time aside"
+check_runs "$T/bf16" "$EMU" --device cuda
 
 # the two types, and the processor
 run_tool gpu od-train "${args[@]}" --dtype fp32 --out "$T/out4" "$T/cpu"
 run_tool train "${args[@]}" --out "$T/out5" "$T/cpu"
-last() { jq -s 'map(select(.eval))[-1].eval.loss' "$1.run/metrics.jsonl"; }
-near() { awk -v a="$1" -v b="$2" -v t="$3" 'BEGIN { d = (a - b) / b; exit !((d < 0 ? -d : d) <= t) }'; }
 ok "fp32 ends where the processor does: $(last "$T/out4"), $(last "$T/out5")" near "$(last "$T/out4")" "$(last "$T/out5")" 2e-3
 ok "bf16 ends near it: $(last "$T/out1")" near "$(last "$T/out1")" "$(last "$T/out5")" 0.02
 run_tool gpu od-train --model "$T/model" --dump-grad "$T/grad" "$T/bf16"
