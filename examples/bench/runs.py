@@ -70,7 +70,7 @@ def clear(c):
 
 
 def training(c):
-    """od-train on od-ref's output, a batch of all pairs; the first update touches memory for the first time and is not counted."""
+    """od-train on what od-ref wrote, a batch of all pairs; the first update touches memory for the first time and does not count."""
     argv = c.tool("od-train", "--batch", c.n, "--steps", 1 + c.o.steps, "--no-shuffle", "--quiet", "--metrics", c.path("metrics"),
                   "--out", c.path("out"), c.scored)
     clear(c)
