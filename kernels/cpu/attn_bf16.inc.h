@@ -15,10 +15,11 @@
  * Backward: threads take (segment, unit of query blocks, kv head). Each sums dk and dv of the keys it sees in a part of its own;
  * the parts of a key are added in the order of the units, whoever computed them: the same bits for any number of threads.
  */
+#define BLOCK_KEYS 256         /* tokens in a block of keys: few calls, while a chunk's scores fit the second-level cache */
 #define CHUNK      64          /* rows whose scores with a block of keys exist at a time */
-#define FORWARD_ROWS 64        /* rows aimed at in a block of queries, forward */
+#define FORWARD_ROWS 128       /* rows aimed at in a block of queries, forward */
 #define GRAD_ROWS  256         /* rows aimed at in a block of queries, backward: the depth of dk's and dv's products */
-#define GRAD_UNIT  3           /* query blocks of a unit */
+#define GRAD_UNIT  512         /* tokens of a unit, at most, unless a block has more */
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
 
 /* The keys of a block that some row of a chunk sees, rounded outwards; masked: not all rows see all of them. */
@@ -35,6 +36,7 @@ bf16_init(struct attn *a, struct cpu_ctx *ctx, struct od_mat q, struct od_mat k,
 	a->product = ctx->bf16->product;
 	a->nq = rows / a->group > 1 ? rows / a->group : 1;
 	a->unit = a->nq;
+	a->nk = BLOCK_KEYS;
 }
 
 /* Rows of the largest block of queries, padded. */
@@ -227,8 +229,8 @@ transpose_kv(const struct attn *a, uint16_t *to, const uint16_t *rows, int32_t s
 {
 	int64_t padded = round_up(a->tree->len[s], BF16_STEP);
 
-	for (int64_t k0 = 0; k0 < padded; k0 += KEY_BLOCK) {
-		int64_t n = padded - k0 < KEY_BLOCK ? padded - k0 : KEY_BLOCK;
+	for (int64_t k0 = 0; k0 < padded; k0 += BLOCK_KEYS) {
+		int64_t n = padded - k0 < BLOCK_KEYS ? padded - k0 : BLOCK_KEYS;
 
 		transpose(to + k0 * a->dp, n, rows + k0 * a->dp, a->dp, n, a->dp);
 	}
@@ -327,6 +329,22 @@ write_chunk(const struct attn *a, const struct attn_block *b, struct od_mat to, 
 			write_columns(rows + r, n - r < VW ? n - r : VW, j, a->d, x + j * CHUNK + r, factor ? vf_load(factor + r) : vf_set(c));
 }
 
+/* Columns of the chunk from row r0 on. */
+static inline int64_t
+chunk_cols(const struct attn_block *b, int64_t r0)
+{
+	int64_t cols = round_up(b->rows, BF16_STEP) - r0;
+
+	return cols < CHUNK ? cols : CHUNK;
+}
+
+/* Where column r of a factor packed for a depth of BLOCK_KEYS begins. */
+static inline int64_t
+packed_column(int64_t r)
+{
+	return r / BF16_TILE * BF16_TILE * BLOCK_KEYS + r % BF16_TILE * 2;
+}
+
 /* Hands out parts of a thread's scratch; of NULL it counts. */
 static void *
 carve(char *base, int64_t *at, int64_t bytes)
@@ -339,12 +357,13 @@ carve(char *base, int64_t *at, int64_t bytes)
 
 /* ---- forward ---- */
 
-/* A block of queries: rows of q; q^T packed. Of a chunk: scores [KEY_BLOCK, rows], P^T packed. Of every
+/* A block of queries: rows of q; q^T packed. Of a chunk: scores [BLOCK_KEYS, rows], P^T packed. Of every
  * row: out^T [dp, rows], chunk by chunk; maximum (as an exponent of 2) and sum. */
 struct attn_work {
 	uint16_t *rows, *qt, *p;
 	float *s, *acc, *m, *l;
 	int32_t *token, *used;         /* used: of each chunk, whether its out^T has been begun */
+	struct attn_span *span;        /* of each chunk */
 };
 
 static int64_t
@@ -354,13 +373,14 @@ work_init(struct attn_work *w, const struct attn *a, char *scratch)
 
 	w->rows = carve(scratch, &at, 2 * n * a->dp);
 	w->qt = carve(scratch, &at, 2 * n * a->dp);
-	w->p = carve(scratch, &at, 2 * CHUNK * KEY_BLOCK);
-	w->s = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
+	w->p = carve(scratch, &at, 2 * chunks * BLOCK_KEYS);
+	w->s = carve(scratch, &at, 4 * chunks * BLOCK_KEYS);
 	w->acc = carve(scratch, &at, 4 * chunks * a->dp);
 	w->m = carve(scratch, &at, 4 * n);
 	w->l = carve(scratch, &at, 4 * n);
 	w->token = carve(scratch, &at, 4 * n);
 	w->used = carve(scratch, &at, 4 * chunks / CHUNK);
+	w->span = carve(scratch, &at, (int64_t)sizeof *w->span * chunks / CHUNK);
 	return at;
 }
 
@@ -483,38 +503,51 @@ softmax_strip(const float *s, const struct attn_span *span, const struct strip *
 /* Scores of the rows of a chunk to probabilities; sums so far are rescaled. */
 static void
 softmax_chunk(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, const struct attn_span *span,
-	struct attn_work *w, int64_t r0, int64_t cols)
+	struct attn_work *w, int64_t r0)
 {
-	float c = to_exponent(a), *acc = w->acc + r0 * a->dp;
+	const float c = to_exponent(a), *s = w->s + r0 * BLOCK_KEYS - span->from * CHUNK;
+	uint16_t *p = w->p + r0 * BLOCK_KEYS - span->from * BF16_TILE;
+	float *acc = w->acc + r0 * a->dp;
+	int used = w->used[r0 / CHUNK];
 
-	for (int64_t r = 0; r < cols; r += VW) {
-		uint16_t *p = w->p + r / BF16_TILE * BF16_TILE * KEY_BLOCK + r % BF16_TILE * 2 - span->from * BF16_TILE;
+	for (int64_t r = 0; r < chunk_cols(b, r0); r += VW) {
 		struct strip x = strip_of(a, b, k, span, w->token + r0 + r);
-		vf keep = softmax_strip(w->s + r - span->from * CHUNK, span, &x, c, w->used[r0 / CHUNK], w->m + r0 + r, w->l + r0 + r, p);
+		vf keep = softmax_strip(s + r, span, &x, c, used, w->m + r0 + r, w->l + r0 + r, p + packed_column(r));
 
-		if (w->used[r0 / CHUNK] && vf_any(keep != 1.0f))
+		if (used && vf_any(keep != 1.0f))
 			for (int64_t j = 0; j < a->dp; j++)
 				vf_store(acc + j * CHUNK + r, vf_load(acc + j * CHUNK + r) * keep);
 	}
 }
 
+/* One block of keys: all products of a kind, then all of the next, since AMX sleeps during the softmax and wakes slowly. */
 static void
-forward_chunk(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, struct attn_work *w, int64_t r0,
+forward_keys(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, struct attn_work *w,
 	const uint16_t *rows, const uint16_t *vt)
 {
-	struct attn_span span = span_of(a, b, k, r0);
-	int64_t n = span.to - span.from, cols = round_up(b->rows, BF16_STEP) - r0;
+	int64_t dp = a->dp;
 
-	cols = cols < CHUNK ? cols : CHUNK;
-	if (n <= 0)
-		return;
-	a->product(n, cols, a->dp, rows + span.from * a->dp, a->dp, w->qt + r0 * a->dp, BF16_TILE * a->dp, w->s, CHUNK, 0);
-	if (a->p->softcap > 0)
-		cap_scores(w->s, CHUNK, n, cols, a->p->softcap, a->p->scale);
-	softmax_chunk(a, b, k, &span, w, r0, cols);
-	a->product(a->dp, cols, n, vt + span.from, k->stride, w->p, BF16_TILE * KEY_BLOCK, w->acc + r0 * a->dp, CHUNK,
-		w->used[r0 / CHUNK]);
-	w->used[r0 / CHUNK] = 1;
+	for (int64_t r0 = 0, i = 0; r0 < b->rows; r0 += CHUNK, i++) {
+		struct attn_span span = w->span[i] = span_of(a, b, k, r0);
+		float *s = w->s + r0 * BLOCK_KEYS;
+
+		a->product(span.to - span.from, chunk_cols(b, r0), dp, rows + span.from * dp, dp, w->qt + r0 * dp, BF16_TILE * dp, s,
+			CHUNK, 0);
+		if (a->p->softcap > 0)
+			cap_scores(s, CHUNK, span.to - span.from, chunk_cols(b, r0), a->p->softcap, a->p->scale);
+	}
+	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK)
+		if (w->span[r0 / CHUNK].from < w->span[r0 / CHUNK].to)
+			softmax_chunk(a, b, k, &w->span[r0 / CHUNK], w, r0);
+	for (int64_t r0 = 0, i = 0; r0 < b->rows; r0 += CHUNK, i++) {
+		struct attn_span span = w->span[i];
+
+		if (span.from >= span.to)
+			continue;
+		a->product(dp, chunk_cols(b, r0), span.to - span.from, vt + span.from, k->stride, w->p + r0 * BLOCK_KEYS,
+			BF16_TILE * BLOCK_KEYS, w->acc + r0 * dp, CHUNK, w->used[i]);
+		w->used[i] = 1;
+	}
 }
 
 static void
@@ -556,8 +589,7 @@ bf16_forward_block(const struct attn *a, const struct attn_block *b, const uint1
 		w.l[r] = 0;
 	}
 	while (next_keys(a, b, &own, &at, &k))
-		for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK)
-			forward_chunk(a, b, &k, &w, r0, rows + k.offset * a->dp, vt + k.offset * a->dp);
+		forward_keys(a, b, &k, &w, rows + k.offset * a->dp, vt + k.offset * a->dp);
 	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK)
 		finish_chunk(a, b, &w, r0);
 }
@@ -610,8 +642,8 @@ bf16_attn_fwd(struct od_backend *be, struct od_mat out, float *lse, struct od_ma
 
 /* ---- backward ---- */
 
-/* A block of queries: rows aside; q and dout packed, as they are and transposed; of a chunk: S^T and dP^T [KEY_BLOCK, rows], dS^T
- * packed; of the block: P^T and dS^T [KEY_BLOCK, ld]; of each row: dq^T [dp, rows] chunk by chunk, lse (as an exponent of 2)
+/* A block of queries: rows of q and of dout; both packed, as they are and transposed; of a chunk: S^T and dP^T [BLOCK_KEYS, rows], dS^T
+ * packed; of the block: P^T and dS^T [BLOCK_KEYS, ld]; of each row: dq^T [dp, rows] chunk by chunk, lse (as an exponent of 2)
  * and delta = dout . out. */
 struct attn_slab {
 	int64_t cols, ld;
@@ -626,16 +658,16 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	int64_t at = 0, n = bf16_rows(a);
 
 	g->ld = n + BF16_STEP;         /* rows of a power of two would share few lines of the cache */
-	g->rows = carve(scratch, &at, 2 * n * a->dp);
+	g->rows = carve(scratch, &at, 4 * n * a->dp);
 	g->q = carve(scratch, &at, 2 * n * a->dp);
 	g->qt = carve(scratch, &at, 2 * n * a->dp);
 	g->dout = carve(scratch, &at, 2 * n * a->dp);
 	g->doutt = carve(scratch, &at, 2 * n * a->dp);
-	g->right = carve(scratch, &at, 2 * CHUNK * KEY_BLOCK);
-	g->p = carve(scratch, &at, 2 * g->ld * KEY_BLOCK);
-	g->ds = carve(scratch, &at, 2 * g->ld * KEY_BLOCK);
-	g->s = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
-	g->dp = carve(scratch, &at, 4 * CHUNK * KEY_BLOCK);
+	g->right = carve(scratch, &at, 2 * CHUNK * BLOCK_KEYS);
+	g->p = carve(scratch, &at, 2 * g->ld * BLOCK_KEYS);
+	g->ds = carve(scratch, &at, 2 * g->ld * BLOCK_KEYS);
+	g->s = carve(scratch, &at, 4 * CHUNK * BLOCK_KEYS);
+	g->dp = carve(scratch, &at, 4 * CHUNK * BLOCK_KEYS);
 	g->dqt = carve(scratch, &at, 4 * round_up(n, CHUNK) * a->dp);
 	g->lse = carve(scratch, &at, 4 * n);
 	g->delta = carve(scratch, &at, 4 * n);
@@ -643,38 +675,52 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	return at;
 }
 
-static float
-dot_rows(const uint16_t *x, const uint16_t *y, int64_t n)
+/* q and dout of a block, gathered, and dout . out, all in one pass: each row waits for memory. */
+static void
+slab_gather(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
 {
-	vf sum = vf_set(0);
+	uint16_t *q[CHUNK], *dout[CHUNK], *out[CHUNK];
 
-	for (int64_t j = 0; j < n; j += VW)
-		sum += vf_get(x, OD_BF16, j, n - j) * vf_get(y, OD_BF16, j, n - j);
-	return vf_sum(sum);
+	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK) {
+		int64_t n = b->rows - r0 < CHUNK ? b->rows - r0 : CHUNK;
+
+		find_rows(a, b, a->q, r0, n, q);
+		find_rows(a, b, a->dout, r0, n, dout);
+		find_rows(a, b, a->out, r0, n, out);
+		for (int64_t r = 0; r < n; r++) {
+			uint16_t *to = g->rows + (r0 + r) * a->dp;
+			vf sum = vf_set(0);
+
+			copy_rows(a, to, q[r], 0, 1);
+			to += g->cols * a->dp;
+			copy_rows(a, to, dout[r], 0, 1);
+			for (int64_t j = 0; j < a->d; j += VW)
+				sum += vf_get(to, OD_BF16, j, a->dp - j) * vf_get(out[r], OD_BF16, j, a->d - j);
+			g->delta[r0 + r] = vf_sum(sum);
+		}
+	}
+	memset(g->rows + b->rows * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
+	memset(g->rows + (g->cols + b->rows) * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
 }
 
 static void
 slab_pack(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
 {
-	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0;
+	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0, dp = a->dp, heads = a->p->n_heads;
+	const float *lse = a->lse + (a->tree->start[b->s] + b->q0) * heads + b->kv * a->group;
 
-	gather_rows(a, g->rows, a->q, b);
-	pack_trans(g->qt, g->rows, a->dp, a->dp, n);
-	pack_pairs(g->q, g->rows, a->dp, n, a->dp);
-	gather_rows(a, g->rows, a->dout, b);
-	pack_trans(g->doutt, g->rows, a->dp, a->dp, n);
-	pack_pairs(g->dout, g->rows, a->dp, n, a->dp);
-	for (int64_t i = 0; i < b->nq; i++)
-		for (int64_t h = b->kv * a->group; h < (b->kv + 1) * a->group; h++, r++) {
-			int64_t t = a->tree->start[b->s] + b->q0 + i;
-
-			g->delta[r] = dot_rows((const uint16_t *)any_row(&a->out, t) + h * a->d, g->rows + r * a->dp, a->d);
-			g->lse[r] = a->lse[t * a->p->n_heads + h] * LOG2_E;
-		}
+	slab_gather(a, g, b);
+	pack_trans(g->qt, g->rows, dp, dp, n);
+	pack_pairs(g->q, g->rows, dp, n, dp);
+	pack_trans(g->doutt, g->rows + n * dp, dp, dp, n);
+	pack_pairs(g->dout, g->rows + n * dp, dp, n, dp);
+	for (int64_t i = 0; i < b->nq; i++, lse += heads)
+		for (int64_t h = 0; h < a->group; h++)
+			g->lse[r++] = lse[h] * LOG2_E;
 	for (; r < n; r++)
 		g->delta[r] = g->lse[r] = 0;
 	number_rows(a, b, g->token);
-	memset(g->dqt, 0, (size_t)(round_up(n, CHUNK) * a->dp) * sizeof *g->dqt);
+	memset(g->dqt, 0, (size_t)(round_up(n, CHUNK) * dp) * sizeof *g->dqt);
 }
 
 /* Two vectors of rows. */
@@ -729,7 +775,7 @@ grad_strips(const struct attn *a, const struct attn_block *b, const struct attn_
 			lanes_see(a, b, k, g->token + r0 + at, &x.lo[h], &x.hi[h]);
 			x.lse[h] = vf_load(g->lse + r0 + at);
 			x.delta[h] = vf_load(g->delta + r0 + at);
-			right[h] = g->right + at / BF16_TILE * BF16_TILE * KEY_BLOCK + at % BF16_TILE * 2;
+			right[h] = g->right + packed_column(at);
 		}
 		if (cap > 0)
 			grad_strip(g->s + r, g->dp + r, span->from, n, 1, 1, &x, c, inv_cap, p, ds, g->ld, right);
@@ -759,7 +805,7 @@ grad_chunk(const struct attn *a, const struct attn_block *b, const struct attn_k
 	if (a->p->softcap > 0)
 		cap_scores(g->s, CHUNK, n, cols, a->p->softcap, a->p->scale);
 	grad_strips(a, b, k, span, g, r0, cols);
-	a->product(dp, cols, n, part->kt + k->offset * dp + span->from, k->stride, g->right, BF16_TILE * KEY_BLOCK,
+	a->product(dp, cols, n, part->kt + k->offset * dp + span->from, k->stride, g->right, BF16_TILE * BLOCK_KEYS,
 		g->dqt + r0 * dp, CHUNK, 1);
 }
 
@@ -782,7 +828,7 @@ static void
 grad_keys_block(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, struct attn_slab *g,
 	const struct attn_part *part, int64_t row)
 {
-	int64_t from[KEY_BLOCK / BF16_STEP] = { 0 }, to[KEY_BLOCK / BF16_STEP] = { 0 };
+	int64_t from[BLOCK_KEYS / BF16_STEP] = { 0 }, to[BLOCK_KEYS / BF16_STEP] = { 0 };
 	int whole = 1;
 
 	for (int64_t r0 = 0; r0 < g->cols; r0 += CHUNK) {
@@ -885,10 +931,10 @@ sum_parts(const struct attn *a, const struct attn_round *r, int32_t s, int32_t k
 static void
 grad_sum(const struct attn *a, const struct attn_round *r, int32_t s, int32_t kv, char *scratch)
 {
-	float *dk = (float *)scratch, *dv = dk + KEY_BLOCK * a->dp;
+	float *dk = (float *)scratch, *dv = dk + BLOCK_KEYS * a->dp;
 
-	for (int64_t k0 = 0; k0 < a->tree->len[s]; k0 += KEY_BLOCK) {
-		int64_t n = a->tree->len[s] - k0 < KEY_BLOCK ? a->tree->len[s] - k0 : KEY_BLOCK;
+	for (int64_t k0 = 0; k0 < a->tree->len[s]; k0 += BLOCK_KEYS) {
+		int64_t n = a->tree->len[s] - k0 < BLOCK_KEYS ? a->tree->len[s] - k0 : BLOCK_KEYS;
 
 		sum_parts(a, r, s, kv, k0, n, dk, dv);
 		for (int64_t i = 0; i < n; i++) {
@@ -974,7 +1020,7 @@ bf16_attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct 
 	char *team;
 
 	bf16_init(&a, ctx, q, k, v, tree, p, GRAD_ROWS);
-	a.unit = GRAD_UNIT * a.nq;
+	a.unit = GRAD_UNIT / a.nq > 1 ? GRAD_UNIT / a.nq * a.nq : a.nq;
 	packed = attn_offsets(&a, ctx) * a.dp;
 	if (packed < 0)
 		return;
@@ -985,8 +1031,8 @@ bf16_attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct 
 	a.dv = dv;
 	a.lse = (float *)lse;
 	each = slab_init(&sizes, &a, NULL);
-	if (each < 8 * KEY_BLOCK * a.dp)
-		each = 8 * KEY_BLOCK * a.dp;                   /* grad_sum's */
+	if (each < 8 * BLOCK_KEYS * a.dp)
+		each = 8 * BLOCK_KEYS * a.dp;                   /* grad_sum's */
 	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads));
 	if (!team || !round_init(&round, &a, ctx, packed))
 		return;

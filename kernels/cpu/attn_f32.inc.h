@@ -9,6 +9,7 @@
  * when that leaves threads idle they take query blocks (for dq) and key blocks (for dk, dv) instead, which computes
  * scores twice but sums in the same order: the same bits.
  */
+#define KEY_BLOCK  128
 #define QUERY_ROWS 48          /* rows aimed at in a block of queries: small, or much of the diagonal is masked */
 
 static void
@@ -20,6 +21,7 @@ f32_init(struct attn *a, struct od_mat q, struct od_mat k, struct od_mat v, cons
 	if (a->nq > KEY_BLOCK)
 		a->nq = KEY_BLOCK;
 	a->unit = a->nq;
+	a->nk = KEY_BLOCK;
 }
 
 static inline vi

@@ -2,11 +2,10 @@
  * attn_bf16.inc.h compute with the blocks; scores exist one block at a time only.
  *
  * The heads that share a kv head are stacked: a block of queries has nq * group rows, row i * group + g for token i and
- * head g. Keys come in blocks of KEY_BLOCK tokens of one segment, packed once per kv head, each segment padded with zeros.
+ * head g. Keys come in blocks of some tokens of one segment, packed once per kv head, each segment padded with zeros.
  * Blocks start at a segment's own start, so what a segment computes depends on its tokens and its parent's alone.
  */
-#define KEY_BLOCK  128
-#define NO_MAX     -1e30f      /* maximum of no score: finite, so that differences with it are not NaN */
+#define NO_MAX -1e30f      /* maximum of no score: finite, so that differences with it are not NaN */
 
 struct attn {
 	const struct od_tree *tree;
@@ -16,6 +15,7 @@ struct attn {
 	__typeof__(((struct bf16_kernels *)0)->product) product;
 	int64_t d, dp, group, nq;      /* head_dim; rounded up to pad; heads per kv head; tokens in a query block */
 	int64_t pad, unit;             /* packed segments are padded to multiples; tokens a thread takes: whole query blocks */
+	int64_t nk;                    /* tokens in a block of keys */
 	int64_t *offset;               /* [segments] packed tokens before each segment; a tree's are contiguous */
 	int64_t *tree_tokens;          /* [segments] packed tokens of the tree of each root */
 	int64_t *first_unit;           /* [segments + 1] units before each segment */
@@ -124,12 +124,12 @@ next_keys(const struct attn *a, const struct attn_block *b, int *own, int64_t *a
 		int64_t end = s < 0 ? 0 : *own ? b->q0 + b->nq : a->tree->len[s];
 
 		while (*at < end) {
-			int64_t full = a->tree->len[s] - *at < KEY_BLOCK ? a->tree->len[s] - *at : KEY_BLOCK;
+			int64_t full = a->tree->len[s] - *at < a->nk ? a->tree->len[s] - *at : a->nk;
 
 			*k = (struct attn_keys){ s, *at, end - *at < full ? end - *at : full, 0, round_up(full, a->pad),
 				*at + (*own && parent >= 0 ? a->tree->len[parent] : 0), a->offset[s] + *at, *own };
 			k->width = round_up(k->n, a->pad);
-			*at += KEY_BLOCK;
+			*at += a->nk;
 			if (a->p->window <= 0 || k->pos + k->n > b->pos - a->p->window + 1)
 				return 1;
 		}
