@@ -6,18 +6,14 @@
  */
 #include "pref/pairstream.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "io/map.h"
 #include "io/safetensors.h"
 
 #define BLOCK_TOKENS ((size_t)1 << 20)           /* a block is also full at this many tokens */
@@ -547,37 +543,12 @@ od_pairstream_close(struct od_pairstream_reader *r)
 /* ---- random access --------------------------------------------------------------------------------------------- */
 
 struct od_pairfile {
-	char *map;
-	size_t size;
+	struct od_map map;
 	struct block *blocks;
 	size_t n_blocks, cap_blocks;
 	int64_t n;
 	struct od_ref_info ref;
 };
-
-static enum od_status
-map_file(struct od_pairfile *f, const char *path, struct od_error *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat info;
-	enum od_status st = OD_OK;
-
-	if (fd < 0 || fstat(fd, &info) != 0) {
-		st = od_fail_sys(err, errno, "cannot open '%s'", path);
-	} else if (info.st_size == 0) {
-		st = od_fail(err, OD_ETRUNC, "%s: empty file", path);
-	} else {
-		f->size = (size_t)info.st_size;
-		f->map = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (f->map == MAP_FAILED) {
-			f->map = NULL;
-			st = od_fail_sys(err, errno, "cannot map '%s'", path);
-		}
-	}
-	if (fd >= 0)
-		close(fd);
-	return st;
-}
 
 /* Indexes the image at byte 'at', whose end od_safetensors_next has found by reading past it. */
 static enum od_status
@@ -591,7 +562,7 @@ index_image(struct od_pairfile *f, struct scan *s, size_t at, struct od_error *e
 		return od_fail_nomem(err, "an index of pairs", (f->n_blocks + 1) * sizeof *f->blocks);
 	b = &f->blocks[f->n_blocks++];
 	memset(b, 0, sizeof *b);
-	st = od_safetensors_memory(&image, f->map + at, (size_t)od_in_offset(s->in) - at, od_in_name(s->in), err);
+	st = od_safetensors_memory(&image, (const char *)f->map.data + at, (size_t)od_in_offset(s->in) - at, od_in_name(s->in), err);
 	if (st == OD_OK)
 		st = scan_image(s, image, b, err);
 	od_safetensors_close(image);
@@ -606,7 +577,7 @@ static enum od_status
 index_file(struct od_pairfile *f, const char *path, struct od_error *err)
 {
 	struct scan s = { 0 };
-	enum od_status st = od_in_memory(&s.in, f->map, f->size, path, err);
+	enum od_status st = od_in_memory(&s.in, f->map.data, f->map.n, path, err);
 
 	while (st == OD_OK) {
 		struct od_safetensors *image = NULL;
@@ -618,6 +589,7 @@ index_file(struct od_pairfile *f, const char *path, struct od_error *err)
 		free(bytes);
 		if (st == OD_OK)
 			st = index_image(f, &s, at, err);
+		od_map_forget(&f->map, (const char *)f->map.data + at, (size_t)od_in_offset(s.in) - at);
 	}
 	f->ref = s.ref;
 	f->n = s.records;
@@ -633,7 +605,9 @@ od_pairfile_open(struct od_pairfile **f, const char *path, struct od_error *err)
 
 	if (st != OD_OK)
 		return st;
-	st = map_file(p, path, err);
+	st = od_map_open(&p->map, path, err);
+	if (st == OD_OK && p->map.n == 0)
+		st = od_fail(err, OD_ETRUNC, "%s: empty file", path);
 	if (st == OD_OK)
 		st = index_file(p, path, err);
 	if (st != OD_OK)
@@ -670,6 +644,12 @@ od_pairfile_get(const struct od_pairfile *f, int64_t i, struct od_token_pair *p)
 	block_get(b, i - b->first, ref_token, p);
 }
 
+void
+od_pairfile_forget(const struct od_pairfile *f)
+{
+	od_map_forget(&f->map, f->map.data, f->map.n);
+}
+
 const struct od_ref_info *
 od_pairfile_ref(const struct od_pairfile *f)
 {
@@ -684,7 +664,6 @@ od_pairfile_close(struct od_pairfile *f)
 	for (size_t i = 0; i < f->n_blocks; i++)
 		block_release(&f->blocks[i]);
 	free(f->blocks);
-	if (f->map)
-		munmap(f->map, f->size);
+	od_map_close(&f->map);
 	free(f);
 }

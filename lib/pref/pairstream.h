@@ -66,6 +66,8 @@ struct od_pairfile;
 OD_MUST_CHECK enum od_status od_pairfile_open(struct od_pairfile **f, const char *path, struct od_error *err);
 int64_t od_pairfile_count(const struct od_pairfile *f);
 void od_pairfile_get(const struct od_pairfile *f, int64_t i, struct od_token_pair *p);   /* valid until close */
+/* Pages that have been read are the system's again; what get handed out stays valid, and is read anew when touched. */
+void od_pairfile_forget(const struct od_pairfile *f);
 const struct od_ref_info *od_pairfile_ref(const struct od_pairfile *f);
 void od_pairfile_close(struct od_pairfile *f);
 

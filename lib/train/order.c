@@ -7,6 +7,8 @@
 #include "base/rng.h"
 #include "pref/logps.h"
 
+#define FORGET_EVERY 4096       /* pairs whose pages may be resident while all are measured */
+
 static int32_t
 max32(int32_t a, int32_t b)
 {
@@ -49,7 +51,10 @@ od_order_open(struct od_order *o, const struct od_pairfile *pairs, int64_t batch
 	for (int64_t i = 0; st == OD_OK && i < o->n; i++) {
 		od_pairfile_get(pairs, i, &p);
 		st = measure(&p, &o->size[i], &ids, &cap, err);
+		if (i % FORGET_EVERY == FORGET_EVERY - 1)
+			od_pairfile_forget(pairs);
 	}
+	od_pairfile_forget(pairs);
 	free(ids);
 	if (st != OD_OK)
 		od_order_release(o);

@@ -54,5 +54,5 @@ update() { # IN
 }
 update "$T/few.ref"; small=$kib
 update "$T/all.ref"
-# the order of the pairs is in memory, and where each lies in the spool: 32 bytes a record
+# the order of the pairs is in memory, and where each lies in the spool: 32 bytes a record; the spool itself is not
 grows_by $((2048 + 32 * (MANY - few) / 1024)) "$small" "$kib" "od-train: nothing but the index grows"
