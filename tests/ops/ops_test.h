@@ -264,7 +264,8 @@ ops_begin(const char *program)
 	cpu = cpu1 = &visitor[0];
 	use_variant(0);
 #else
-	use_variant(0);
+	for (size_t i = 0; !use_variant(i); i++)
+		;
 #endif
 	printf("# %s\n", cpu->numerics);
 }
