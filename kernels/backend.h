@@ -128,7 +128,7 @@ struct od_group_ops {
 
 struct od_backend {
 	const char *name;                      /* "cpu", "ref", "cuda:0" */
-	const char *numerics;                  /* "cpu fp32 onednn-2.6 k1": changes whenever results may change */
+	const char *numerics;                  /* "cpu fp32 onednn-2.6 k2": changes whenever results may change */
 	enum od_dtype type;                    /* OD_F32 or OD_BF16: of weights and activations in products */
 	bool host_memory;                      /* the host may read and write device addresses */
 	const struct od_group_ops *group;      /* NULL: the backend has none */

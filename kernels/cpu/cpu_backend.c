@@ -181,7 +181,7 @@ name_numerics(struct od_backend *be)
 	if (be->type == OD_BF16)
 		snprintf(ctx->numerics, sizeof ctx->numerics, "cpu bf16 %s %s k1", ctx->bf16->name, ctx->k->name);
 	else
-		snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k1", ctx->gemm ? od_gemm_library() : ctx->k->name);
+		snprintf(ctx->numerics, sizeof ctx->numerics, "cpu fp32 %s k2", ctx->gemm ? od_gemm_library() : ctx->k->name);
 }
 
 static int

@@ -387,7 +387,7 @@ INLINE vf
 activate(enum od_act act, vf x, vf *dy)
 {
 	const float c = 1.5957691216057308f, a = 0.044715f;
-	vf u = act == OD_ACT_SILU ? x : c * (x + a * (x * x * x)), e, s, y;
+	vf u = act == OD_ACT_SILU ? x : x * (c + a * c * (x * x)), e, s, y;
 
 	e = vf_exp_minus(u);                               /* finite, for e * s below */
 	s = 1.0f / (1.0f + e);

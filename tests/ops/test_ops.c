@@ -268,6 +268,80 @@ test_norm(void **state)
 			}
 }
 
+/* Every mix of types that ops.def allows, on the device itself. Where dx may be dy it is, and has the same bits. */
+struct norm_types {
+	enum od_dtype x, dy, dx, out;
+};
+
+static void
+norm_run_typed(struct od_backend *dev, struct norm *a, const struct norm_types *t, int accumulate, int in_place)
+{
+	struct visit x = visit_in(dev, a->x.m, t->x), dy = visit_in(dev, a->dy.m, t->dy), out = visit_in(dev, a->out.m, t->out), dx = dy;
+	struct visit w = visit_floats(dev, a->w.m.data, a->w.m.cols), rstd = visit_floats(dev, a->rstd.m.data, a->rstd.m.cols);
+	struct visit dw = visit_floats(dev, a->dw.m.data, a->dw.m.cols), copy = visit_in(dev, a->copy.m, dev->type);
+
+	if (!in_place)
+		dx = visit_in(dev, a->dx.m, t->dx);
+	dx.host = a->dx.m;
+	dev->norm_fwd(dev, out.m, rstd.m.data, x.m, w.m.data, 1e-5f, 1);
+	dev->norm_bwd(dev, dx.m, dw.m.data, dy.m, x.m, w.m.data, rstd.m.data, 1, accumulate, copy.m);
+	visit_out(&x, 0);
+	visit_out(&w, 0);
+	visit_out(&rstd, 1);
+	visit_out(&out, 1);
+	visit_out(&dw, 1);
+	visit_out(&dx, 1);
+	visit_out(&copy, 1);
+	if (!in_place)
+		visit_out(&dy, 0);
+}
+
+static void
+check_norm_types(struct od_backend *dev, const struct norm_types *t, int accumulate)
+{
+	struct norm a = norm_new(37, 83, 1), b, c;
+
+	tmat_free(&a.dy);
+	a.dy = tmat_new(37, 83, 2, 1);                     /* dx's shape in memory */
+	b = norm_clone(&a);
+	c = norm_clone(&a);
+	norm_run(ref, &a, 1, accumulate);
+	norm_run_typed(dev, &b, t, accumulate, 0);
+	expect_near(&b.rstd, &a.rstd, 2e-7, 0, "rstd of mixed types");
+	expect_near(&b.out, &a.out, 4e-7, 0, "norm out of mixed types");
+	expect_near(&b.dx, &a.dx, 1e-6, 1, "norm dx of mixed types");
+	expect_near(&b.dw, &a.dw, 1e-6, 1, "norm dw of mixed types");
+	expect_near(&b.copy, &a.dx, 1e-6, 1, "copy of norm dx of mixed types");
+	if (!accumulate && t->dx == t->dy) {
+		norm_run_typed(dev, &c, t, 0, 1);
+		expect_same(&c.dx, &b.dx, "norm dx in place");
+		expect_same(&c.copy, &b.copy, "copy of norm dx in place");
+		expect_same(&c.dw, &b.dw, "norm dw in place");
+	}
+	norm_free(&a);
+	norm_free(&b);
+	norm_free(&c);
+}
+
+static void
+test_norm_types(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var) {
+		struct od_backend *dev = device[0];
+
+#ifdef OD_TEST_CUDA
+		dev = device[var];
+#endif
+		for (int mix = 0; mix < (dev->type == OD_BF16 ? 32 : 1); mix++) {
+			struct norm_types t = { mix & 1 ? OD_BF16 : OD_F32, mix & 2 ? OD_BF16 : OD_F32, mix & 4 ? OD_BF16 : OD_F32,
+				mix & 8 ? OD_BF16 : OD_F32 };
+
+			check_norm_types(dev, &t, mix >> 4);
+		}
+	}
+}
+
 static void
 test_bias_and_add(void **state)
 {
@@ -280,10 +354,10 @@ test_bias_and_add(void **state)
 
 			ref->bias_fwd(ref, x.m, b.m.data);
 			ref->add(ref, x.m, z.m);
-			ref->bias_bwd(ref, db.m.data, x.m);
+			ref->bias_bwd(ref, db.m.data, z.m);                /* (x and y differ by roundings) */
 			cpu->bias_fwd(cpu, y.m, b.m.data);
 			cpu->add(cpu, y.m, z.m);
-			cpu->bias_bwd(cpu, dc.m.data, y.m);
+			cpu->bias_bwd(cpu, dc.m.data, z.m);
 			expect_near(&y, &x, 0, 1, "bias_fwd, add");
 			expect_near(&dc, &db, 1e-7, 0, "bias_bwd");
 			tmat_free(&x);
@@ -356,6 +430,52 @@ test_glu(void **state)
 						tmat_free(all[k]);
 				}
 			}
+}
+
+/* A few rows on their own, on one thread, against all of them on two. */
+static void
+check_rows_alone(int64_t cols, int64_t from, int64_t n)
+{
+	enum { T = 61, DIM = 6 };
+	struct tmat x = tmat_new(T, cols, 1, 1), y = tmat_new(T, cols, 2, 1), w = tmat_new(1, cols, 0, 1), rstd = tmat_new(1, T, 0, 0);
+	struct tmat a = tmat_clone(&x), b = tmat_clone(&x), c = tmat_new(T, DIM / 2, 0, 1), s = tmat_new(T, DIM / 2, 0, 1);
+	int32_t *pos = random_ids(T, T);
+	struct tmat part_x = x, part_y = y, part_a = a, part_b = b;
+
+	part_x.m.data = at(&x, from, 0);
+	part_y.m.data = at(&y, from, 0);
+	part_a.m.data = at(&a, from, 0);
+	part_b.m.data = at(&b, from, 0);
+	part_x.m.rows = part_y.m.rows = part_a.m.rows = part_b.m.rows = n;
+	cpu->norm_fwd(cpu, a.m, rstd.m.data, x.m, w.m.data, 1e-5f, 0);
+	cpu1->norm_fwd(cpu1, part_b.m, rstd.m.data, part_x.m, w.m.data, 1e-5f, 0);
+	expect_same(&part_b, &part_a, "norm of a few rows");
+	cpu->glu_fwd(cpu, a.m, x.m, y.m, OD_ACT_SILU);
+	cpu1->glu_fwd(cpu1, part_b.m, part_x.m, part_y.m, OD_ACT_SILU);
+	expect_same(&part_b, &part_a, "gated unit of a few rows");
+	cpu->bias_fwd(cpu, a.m, w.m.data);
+	cpu1->bias_fwd(cpu1, part_b.m, w.m.data);
+	expect_same(&part_b, &part_a, "bias of a few rows");
+	cpu->rope(cpu, a.m, pos, c.m.data, s.m.data, DIM, 0);
+	cpu1->rope(cpu1, part_b.m, pos + from, c.m.data, s.m.data, DIM, 0);
+	expect_same(&part_b, &part_a, "rope of a few rows");
+	free(pos);
+	{
+		struct tmat *all[] = { &x, &y, &w, &rstd, &a, &b, &c, &s };
+
+		for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+			tmat_free(all[k]);
+	}
+}
+
+static void
+test_elementwise_row_invariance(void **state)
+{
+	(void)state;
+	FOR_EACH_VARIANT(var)
+		for (int64_t cols = 6; cols < 700; cols = cols * 3 + 6)
+			for (int64_t n = 1; n < 40; n = n * 3 + 1)
+				check_rows_alone(cols, (int64_t)od_rng_below(&rng, (uint64_t)(61 - n + 1)), n);
 }
 
 static void
@@ -514,7 +634,7 @@ test_adamw(void **state)
 		for (int64_t n = 1; n < 70000; n = n * 5 + 3)
 			for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 				struct tmat w = tmat_new(1, n, 0, 1), m = tmat_new(1, n, 0, 0.1), v = tmat_new(1, n, 0, 0.1), g = tmat_new(1, n, 0, 1);
-				struct tmat w2, m2, v2;
+				struct tmat copy = tmat_new(1, n, 0, 1), w2, m2, v2;
 
 				for (int64_t j = 0; j < n; j++)
 					*at(&v, 0, j) = fabsf(*at(&v, 0, j));
@@ -522,7 +642,11 @@ test_adamw(void **state)
 				m2 = tmat_clone(&m);
 				v2 = tmat_clone(&v);
 				ref->adamw(ref, w.m.data, m.m.data, v.m.data, g.m.data, NULL, n, &cases[i]);
-				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, NULL, n, &cases[i]);
+				cpu->adamw(cpu, w2.m.data, m2.m.data, v2.m.data, g.m.data, i < 2 ? copy.m.data : NULL, n, &cases[i]);
+				for (int64_t j = 0; j < n && i < 2; j++)
+					assert_true(*at(&copy, 0, j) == exact(*at(&w2, 0, j)));
+				tmat_check_guards(&copy, "copy of adamw's w");
+				tmat_free(&copy);
 				expect_near(&w2, &w, 2e-7, 1, "adamw w");
 				expect_near(&m2, &m, 3e-7, 0.1, "adamw m");
 				expect_near(&v2, &v, 3e-7, 0, "adamw v");
@@ -630,6 +754,52 @@ test_cast(void **state)
 }
 
 #ifndef OD_TEST_CUDA
+/* Rows of an odd number of columns, apart from each other: the i-th element, counted over the rows, has its number's upper half
+ * from i. In and out are of the types given, and so is 'want' of the element's bits. */
+static void
+check_cast_bits(struct od_backend *dev, uint32_t lower, int narrows)
+{
+	enum { ROWS = 65, COLS = 1021, LD = COLS + 4 };
+	uint32_t *wide_bits = calloc(ROWS * LD, sizeof *wide_bits);
+	uint16_t *narrow_bits = calloc(ROWS * LD, sizeof *narrow_bits);
+	struct od_mat wide = { wide_bits, OD_F32, ROWS, COLS, LD }, small = { narrow_bits, OD_BF16, ROWS, COLS, LD };
+
+	assert_true(wide_bits && narrow_bits);
+	for (int64_t i = 0; i < ROWS * COLS; i++) {
+		wide_bits[i / COLS * LD + i % COLS] = (uint32_t)(i & 0xffff) << 16 | lower;
+		narrow_bits[i / COLS * LD + i % COLS] = (uint16_t)i;
+	}
+	dev->cast(dev, narrows ? small : wide, narrows ? wide : small);
+	for (int64_t i = 0; i < ROWS * LD; i++) {
+		int64_t n = i / LD * COLS + i % LD;
+		uint32_t bits = (uint32_t)(n & 0xffff) << 16 | (narrows ? lower : 0);
+		float f;
+
+		if (i % LD >= COLS) {
+			assert_true(narrow_bits[i] == 0 && wide_bits[i] == 0);
+			continue;
+		}
+		memcpy(&f, &bits, 4);
+		assert_int_equal(narrows ? narrow_bits[i] : wide_bits[i], narrows ? od_f32_to_bf16(f) : bits);
+	}
+	free(wide_bits);
+	free(narrow_bits);
+}
+
+/* Every bf16 number, and around each of them what is rounded to it: ties, infinities and NaNs among them. */
+static void
+test_cast_bits(void **state)
+{
+	static const uint32_t lower[] = { 0, 1, 0x7fff, 0x8000, 0x8001, 0xffff };
+
+	(void)state;
+	FOR_EACH_VARIANT(var) {
+		for (size_t i = 0; i < sizeof lower / sizeof *lower; i++)
+			check_cast_bits(device[0], lower[i], 1);
+		check_cast_bits(device[0], 0, 0);
+	}
+}
+
 static void
 test_open(void **state)
 {
@@ -642,9 +812,13 @@ test_open(void **state)
 	assert_int_equal(od_backend_open(&be, "cuda:0", OD_COMPUTE_AUTO, 0, &err), OD_ESUPPORT);
 	assert_null(be);
 	od_backend_close(NULL);
-	use_variant(0);
-	assert_string_equal(cpu->name, "cpu");
-	assert_non_null(strstr(cpu->numerics, "cpu fp32 "));
+	for (int bf16 = 0; bf16 < 2; bf16++) {
+		be = open_backend("cpu", bf16 ? OD_COMPUTE_BF16 : OD_COMPUTE_AUTO, 1);
+		assert_string_equal(be->name, "cpu");
+		assert_int_equal(be->type, bf16 ? OD_BF16 : OD_F32);
+		assert_non_null(strstr(be->numerics, bf16 ? "cpu bf16 " : "cpu fp32 "));
+		od_backend_close(be);
+	}
 }
 #else
 static void
@@ -671,12 +845,12 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open), cmocka_unit_test(test_gemm), cmocka_unit_test(test_gemm_add), cmocka_unit_test(test_gemm_row_invariance),
 		cmocka_unit_test(test_gemm_determinism), cmocka_unit_test(test_gemm_many_shapes), cmocka_unit_test(test_embed),
-		cmocka_unit_test(test_norm), cmocka_unit_test(test_bias_and_add), cmocka_unit_test(test_rope), cmocka_unit_test(test_glu),
+		cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_types), cmocka_unit_test(test_elementwise_row_invariance), cmocka_unit_test(test_bias_and_add), cmocka_unit_test(test_rope), cmocka_unit_test(test_glu),
 		cmocka_unit_test(test_gather_scatter), cmocka_unit_test(test_norm_gradient), cmocka_unit_test(test_glu_gradient),
 		cmocka_unit_test(test_adamw), cmocka_unit_test(test_adamw_small_decay), cmocka_unit_test(test_sum_squares),
 		cmocka_unit_test(test_cast),
 #ifndef OD_TEST_CUDA
-		cmocka_unit_test(test_exp_tanh),
+		cmocka_unit_test(test_exp_tanh), cmocka_unit_test(test_cast_bits),
 #endif
 	};
 

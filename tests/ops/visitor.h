@@ -212,7 +212,7 @@ static void
 visitor_bias_fwd(struct od_backend *be, struct od_mat x, const float *b)
 {
 	DEV;
-	struct visit vx = TYPED(x), vb = visit_floats(dev, b, x.cols);
+	struct visit vx = ANY(x, 7), vb = visit_floats(dev, b, x.cols);
 
 	dev->bias_fwd(dev, vx.m, vb.m.data);
 	visit_out(&vx, 1);
@@ -223,7 +223,7 @@ static void
 visitor_bias_bwd(struct od_backend *be, float *db, struct od_mat dy)
 {
 	DEV;
-	struct visit vd = visit_floats(dev, db, dy.cols), vy = TYPED(dy);
+	struct visit vd = visit_floats(dev, db, dy.cols), vy = ANY(dy, 8);
 
 	dev->bias_bwd(dev, vd.m.data, vy.m);
 	visit_out(&vd, 1);
@@ -408,25 +408,19 @@ visitor_sum_squares(struct od_backend *be, const float *x, int64_t n)
 	return s;
 }
 
-/* The copy in the backend's type is compared here: it is w, rounded. */
 static void
 visitor_adamw(struct od_backend *be, float *w, float *m, float *v, const float *g, void *copy, int64_t n, const struct od_adamw *p)
 {
 	DEV;
-	struct tmat c = tmat_new(1, n, 0, 1);
 	struct visit vw = visit_floats(dev, w, n), vm = visit_floats(dev, m, n), vv = visit_floats(dev, v, n);
-	struct visit vg = visit_floats(dev, g, n), vc = TYPED(c.m);
+	struct visit vg = visit_floats(dev, g, n), vc = TYPED(od_mat_f32(copy, 1, n));
 
-	(void)copy;
 	dev->adamw(dev, vw.m.data, vm.m.data, vv.m.data, vg.m.data, vc.m.data, n, p);
 	visit_out(&vw, 1);
 	visit_out(&vm, 1);
 	visit_out(&vv, 1);
 	visit_out(&vg, 0);
 	visit_out(&vc, 1);
-	for (int64_t i = 0; i < n; i++)
-		assert_true(*at(&c, 0, i) == (dev->type == OD_BF16 ? od_bf16_to_f32(od_f32_to_bf16(w[i])) : w[i]));
-	tmat_free(&c);
 }
 
 static void
