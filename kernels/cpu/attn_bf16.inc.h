@@ -6,8 +6,8 @@
  *   - P^T, dS^T as right factors (of out^T, dq^T) are two of those vectors joined: keys 2p and 2p + 1 lie side by side;
  *   - P^T, dS^T as left factors (of dv, dk) are rows in place, where the depth is the rows: again two vectors joined, of
  *     rows r + i and r + VW + i, which takes dout and q packed in the same order (pack_pairs).
- * So no score is ever transposed. Probabilities are 2^x to 1e-4, far below their rounding to bf16, in forward and backward
- * alike; lse is that of these.
+ * So no score is ever transposed. Probabilities are 2^x to 1e-4, rounded to bf16; sums, and so out and lse, are of the rounded
+ * ones: their errors cancel where few keys count.
  *
  * Packed per kv head: keys and values as rows of dp elements, and as [d, keys] one block after the other.
  *
@@ -20,6 +20,8 @@
 #define FORWARD_ROWS 128       /* rows aimed at in a block of queries, forward */
 #define GRAD_ROWS  256         /* rows aimed at in a block of queries, backward: the depth of dk's and dv's products */
 #define GRAD_UNIT  512         /* tokens of a unit, at most, unless a block has more */
+#define FEW        0x1p-40f    /* sums of powers that a row's base is kept for */
+#define MANY       0x1p40f
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
 
 /* The keys of a block that some row of a chunk sees, rounded outwards; masked: not all rows see all of them. */
@@ -63,10 +65,10 @@ span_of(const struct attn *a, const struct attn_block *b, const struct attn_keys
 
 /* ---- vectors ---- */
 
-/* 2^x within 1.1e-4 of it, exact at 0; 0 below 2^-126; NaN stays NaN. x is the log of a probability: little above 0 at most.
- * 2^f on [0, 1) is a cubic that meets 1 and 2 at the ends. */
+/* 2^x within 1.1e-4 of it, exact at 0; 0 below 2^-126, from 2^127 on that or more; NaN stays NaN. 2^f on [0, 1) is a cubic that
+ * meets 1 and 2 at the ends; one: 1, or a little more, which is added to it. */
 static inline vf
-vf_exp2_short(vf x)
+vf_exp2_near(vf x, float one)
 {
 	vf f, y;
 #if VW == 16
@@ -75,19 +77,32 @@ vf_exp2_short(vf x)
 	const vf magic = vf_set(12582912.0f);
 	vf in = x, n;
 
-	x = vf_max(vf_set(-126.0f), x);
+	x = vf_min(vf_set(127.0f), vf_max(vf_set(-126.0f), x));
 	n = x - 0.5f + magic;
 	f = x - (n - magic);
 #endif
 	y = f * 0.0782679702f + 0.2263076823f;
 	y = y * f + 0.6954243475f;
-	y = y * f + 1.0f;
+	y = y * f + one;
 #if VW == 16
 	return (vf)_mm512_scalef_ps((__m512)y, (__m512)x);
 #else
 	y = (vf)((vi)y + (((vi)n - (vi)magic) << 23));
 	return vf_zero_below(y, in, -126.0f);
 #endif
+}
+
+static inline vf
+vf_exp2_short(vf x)
+{
+	return vf_exp2_near(x, 1.0f);
+}
+
+/* The same rounded to bf16: half a unit, 2^-8 of a number in [1, 2), is added before it is cut. */
+static inline vf
+vf_exp2_bf16(vf x)
+{
+	return (vf)((vu)vf_exp2_near(x, 1.0f + 0x1p-8f) & 0xffff0000);
 }
 
 /* log2 of a normal number, to a few roundings; not finite where x is not. With m in [1, 2) / sqrt(1/2), t = (m - 1) / (m + 1):
@@ -146,6 +161,13 @@ join(vf a, vf b)
 #else
 	return low | (high & 0xffff0000);
 #endif
+}
+
+/* The same of numbers that are bf16. */
+static inline vu
+join_exact(vf a, vf b)
+{
+	return (vu)a >> 16 | (vu)b;
 }
 
 static inline void
@@ -358,7 +380,7 @@ carve(char *base, int64_t *at, int64_t bytes)
 /* ---- forward ---- */
 
 /* A block of queries: rows of q; q^T packed. Of a chunk: scores [BLOCK_KEYS, rows], P^T packed. Of every
- * row: out^T [dp, rows], chunk by chunk; maximum (as an exponent of 2) and sum. */
+ * row: out^T [dp, rows], chunk by chunk; base (an exponent of 2) and sum of powers. */
 struct attn_work {
 	uint16_t *rows, *qt, *p;
 	float *s, *acc, *m, *l;
@@ -421,47 +443,40 @@ strip_max(const float *s, int64_t from, int64_t to, int masked, const struct str
 		}
 }
 
-/* Probabilities, joined and packed; their sums, and the largest scores in passing. */
+/* Powers, joined and packed, and the sums of what they were rounded to. */
 static inline __attribute__((always_inline)) void
-strip_exp(const float *s, int64_t from, int64_t to, int masked, const struct strip *x, float c, vf max, vf sum[2], vf top[2],
-	uint16_t *p)
+strip_exp(const float *s, int64_t from, int64_t to, int masked, const struct strip *x, float c, vf top, vf sum[2], uint16_t *p)
 {
 	for (int64_t j = from; j < to; j += 2) {
 		vf e[2];
 
 		for (int i = 0; i < 2; i++) {
-			vf score = vf_load(s + (j + i) * CHUNK);
-
-			e[i] = vf_exp2_short(score * c - max);
-			if (masked) {
+			e[i] = vf_exp2_bf16(vf_load(s + (j + i) * CHUNK) * c - top);
+			if (masked)
 				e[i] = vf_between(x->lo, j + i, x->hi, e[i], 0);
-				score = vf_between(x->lo, j + i, x->hi, score, -INFINITY);
-			}
 			sum[i] += e[i];
-			top[i] = vf_max(top[i], score);
 		}
-		vu_store(p + j * BF16_TILE, join(e[0], e[1]));
+		vu_store(p + j * BF16_TILE, join_exact(e[0], e[1]));
 	}
 }
 
-/* The same over a span, zeros where no row sees a key. Returns the sums; *most: the largest scores. */
+/* The same over a span, zeros where no row sees a key. Returns the sums. */
 static inline vf
-span_exp(const float *s, const struct attn_span *span, const struct strip *x, float c, vf max, vf *most, uint16_t *p)
+span_exp(const float *s, const struct attn_span *span, const struct strip *x, float c, vf top, uint16_t *p)
 {
-	vf sum[2] = { { 0 }, { 0 } }, top[2] = { vf_set(-INFINITY), vf_set(-INFINITY) };
+	vf sum[2] = { { 0 }, { 0 } };
 
 	for (int64_t j = span->from; j < x->some; j += 2)
 		vu_store(p + j * BF16_TILE, (vu){ 0 });
-	strip_exp(s, x->some, x->all, 1, x, c, max, sum, top, p);
-	strip_exp(s, x->all, x->end, 0, x, c, max, sum, top, p);
-	strip_exp(s, x->end, x->none, 1, x, c, max, sum, top, p);
+	strip_exp(s, x->some, x->all, 1, x, c, top, sum, p);
+	strip_exp(s, x->all, x->end, 0, x, c, top, sum, p);
+	strip_exp(s, x->end, x->none, 1, x, c, top, sum, p);
 	for (int64_t j = x->none; j < span->to; j += 2)
 		vu_store(p + j * BF16_TILE, (vu){ 0 });
-	*most = vf_max(top[0], top[1]);
 	return sum[0] + sum[1];
 }
 
-static inline vf
+static vf
 span_max(const float *s, const struct strip *x)
 {
 	vf top[4];
@@ -474,29 +489,24 @@ span_max(const float *s, const struct strip *x)
 	return vf_max(vf_max(top[0], top[1]), vf_max(top[2], top[3]));
 }
 
-/* VW rows: s, p at key 0 of the block. A row's maximum is replaced only by one 2^8 times larger: probabilities up to 256 are as
- * exact. That is rare behind the first block ('used'), so there it is found out afterwards. Returns what the rows' earlier
- * sums are to be multiplied by. */
+/* VW rows: s, p at key 0 of the block. Returns what the rows' earlier sums are to be multiplied by.
+ * Powers are relative to m, which begins at 0 and is replaced by the row's maximum only where a sum leaves [FEW, MANY]: within, all
+ * numbers are as exact as they would be with the maximum, and scores nearly always are. */
 static inline vf
-softmax_strip(const float *s, const struct attn_span *span, const struct strip *x, float c, int used, float *m, float *l,
-	uint16_t *p)
+softmax_strip(const float *s, const struct attn_span *span, const struct strip *x, float c, float *m, float *l, uint16_t *p)
 {
-	vf old = vf_load(m), max = old, top, sum, keep;
-	vi grown;
+	vf old = vf_load(m), before = vf_load(l), keep = vf_set(1.0f), sum = span_exp(s, span, x, c, old, p);
+	vi leaves = ~((before + sum >= FEW) & (before + sum <= MANY));
 
-	if (!used) {
-		top = span_max(s, x) * c;
-		max = vf_select(top > old + 8.0f, top, old);
+	if (vf_any(leaves)) {
+		vf top = span_max(s, x) * c, new = vf_select(before > 0, vf_max(top, old), top);
+
+		new = vf_select(leaves & (top > NO_MAX), new, old);
+		sum = span_exp(s, span, x, c, new, p);
+		keep = vf_select(before > 0, vf_exp2_short(old - new), keep);
+		vf_store(m, new);
 	}
-	sum = span_exp(s, span, x, c, max, &top, p);
-	grown = top * c > max + 8.0f;
-	if (vf_any(grown)) {
-		max = vf_select(grown, top * c, max);
-		sum = span_exp(s, span, x, c, max, &top, p);
-	}
-	keep = vf_exp2_short(old - max);
-	vf_store(l, vf_load(l) * keep + sum);
-	vf_store(m, max);
+	vf_store(l, before * keep + sum);
 	return keep;
 }
 
@@ -508,13 +518,12 @@ softmax_chunk(const struct attn *a, const struct attn_block *b, const struct att
 	const float c = to_exponent(a), *s = w->s + r0 * BLOCK_KEYS - span->from * CHUNK;
 	uint16_t *p = w->p + r0 * BLOCK_KEYS - span->from * BF16_TILE;
 	float *acc = w->acc + r0 * a->dp;
-	int used = w->used[r0 / CHUNK];
 
 	for (int64_t r = 0; r < chunk_cols(b, r0); r += VW) {
 		struct strip x = strip_of(a, b, k, span, w->token + r0 + r);
-		vf keep = softmax_strip(s + r, span, &x, c, used, w->m + r0 + r, w->l + r0 + r, p + packed_column(r));
+		vf keep = softmax_strip(s + r, span, &x, c, w->m + r0 + r, w->l + r0 + r, p + packed_column(r));
 
-		if (used && vf_any(keep != 1.0f))
+		if (w->used[r0 / CHUNK] && vf_any(keep != 1.0f))
 			for (int64_t j = 0; j < a->dp; j++)
 				vf_store(acc + j * CHUNK + r, vf_load(acc + j * CHUNK + r) * keep);
 	}
@@ -584,10 +593,8 @@ bf16_forward_block(const struct attn *a, const struct attn_block *b, const uint1
 	pack_trans(w.qt, w.rows, a->dp, a->dp, n);
 	number_rows(a, b, w.token);
 	memset(w.used, 0, (size_t)(round_up(n, CHUNK) / CHUNK) * sizeof *w.used);
-	for (int64_t r = 0; r < n; r++) {
-		w.m[r] = NO_MAX;
-		w.l[r] = 0;
-	}
+	memset(w.m, 0, (size_t)n * sizeof *w.m);
+	memset(w.l, 0, (size_t)n * sizeof *w.l);
 	while (next_keys(a, b, &own, &at, &k))
 		forward_keys(a, b, &k, &w, rows + k.offset * a->dp, vt + k.offset * a->dp);
 	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK)
@@ -743,7 +750,7 @@ grad_strip(const float *s, const float *dp, int64_t from, int64_t n, int masked,
 				vf score = vf_load(s + (j + i) * CHUNK + h * VW), th = score * inv_cap;
 				vf slope = vf_load(dp + (j + i) * CHUNK + h * VW) - x->delta[h];
 
-				e[i][h] = vf_exp2_short(score * c - x->lse[h]);
+				e[i][h] = vf_exp2_bf16(score * c - x->lse[h]);
 				if (masked)
 					e[i][h] = vf_between(x->lo[h], from + j + i, x->hi[h], e[i][h], 0);
 				if (capped)
@@ -751,7 +758,7 @@ grad_strip(const float *s, const float *dp, int64_t from, int64_t n, int masked,
 				g[i][h] = e[i][h] * slope;
 			}
 		for (int i = 0; i < 2; i++) {
-			vu_store(p + (j + i) * ld, join(e[i][0], e[i][1]));
+			vu_store(p + (j + i) * ld, join_exact(e[i][0], e[i][1]));
 			vu_store(ds + (j + i) * ld, join(g[i][0], g[i][1]));
 			vu_store(right[i] + j * BF16_TILE, join(g[0][i], g[1][i]));
 		}
