@@ -9,6 +9,8 @@
 #include "cpu/attn_tree.inc.h"
 #include "cpu/attn_f32.inc.h"
 #include "cpu/attn_bf16.inc.h"
+#include "cpu/attn_bf16_fwd.inc.h"
+#include "cpu/attn_bf16_bwd.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
 

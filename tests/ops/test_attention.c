@@ -20,10 +20,11 @@ static const int trees[][8][2] = {
 	{ { -1, 67 }, { 0, 131 }, { -1, 33 }, { -1, 2 }, { 3, 61 }, { 3, 129 }, { 0, -1 } },
 	{ { -1, 5 }, { -1, 70 }, { 0, 9 }, { 1, 0 }, { 1, 17 }, { 0, 66 }, { 1, 65 }, { 0, -1 } },    /* tails interleaved */
 	{ { -1, 0 }, { 0, 40 }, { 0, 41 }, { 0, -1 } },                                               /* nothing shared */
+	{ { -1, 530 }, { 0, 1100 }, { 0, 9 }, { 0, -1 } },                                            /* long */
 };
 
 #define N_SHAPES (sizeof shapes / sizeof *shapes)
-#define N_TREES (sizeof trees / sizeof *trees)
+#define N_TREES (sizeof trees / sizeof *trees - 1)      /* but the long one */
 
 struct packed {
 	struct od_tree tree;
@@ -128,8 +129,42 @@ test_against_reference(void **state)
 			}
 }
 
-/* Scores of hundreds, of either sign: what powers are relative to must follow them. In fp32 the scores' own rounding is more than
- * the tolerance. */
+/* More than one block of keys and, in the gradient, more than one thread's part of a segment. */
+static void
+test_long_segments(void **state)
+{
+	static const struct shape small[] = { { 2, 1, 16, 0, 0 }, { 1, 1, 16, 300, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
+		struct od_attn_params p = params_of(&small[i]);
+		struct packed t;
+
+		pack_tree(&t, N_TREES);
+		FOR_EACH_VARIANT(var) {
+			struct attention a, b;
+
+			if (leave_out(var, 4))
+				continue;
+			a = attention_new(&small[i], t.tree.n_tokens, 0);
+			b = attention_clone(&a);
+			run(ref, &a, &t.tree, &p);
+			run(cpu, &b, &t.tree, &p);
+			tol_floor *= 2;
+			expect_attention(&b, &a, 1e-5);
+			tol_floor /= 2;
+			run(cpu1, &a, &t.tree, &p);
+			expect_same(&b.dq, &a.dq, "dq");
+			expect_same(&b.dk, &a.dk, "dk");
+			expect_same(&b.dv, &a.dv, "dv");
+			attention_free(&a);
+			attention_free(&b);
+		}
+	}
+}
+
+/* Scores of hundreds, of either sign: what powers are relative to must follow them. In fp32 the scores' own rounding is more
+ * than the tolerance. */
 static void
 test_large_scores(void **state)
 {
@@ -365,6 +400,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_reference),
+		cmocka_unit_test(test_long_segments),
 		cmocka_unit_test(test_large_scores),
 		cmocka_unit_test(test_reference_gradient),
 		cmocka_unit_test(test_packing_invariance),
