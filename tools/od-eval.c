@@ -1,4 +1,5 @@
 /* od-eval -- measures a model, or stored results, on a benchmark. Each benchmark is a file in tools/eval/. */
+#include "common/device_opts.h"
 #include "eval/eval.h"
 
 static const struct od_tool family = {
@@ -15,5 +16,6 @@ static const struct od_command commands[] = { OD_EVAL_COMMANDS(X) };
 int
 main(int argc, char **argv)
 {
+	od_device_settle_threads(argv);
 	return od_commands_main(&family, commands, sizeof commands / sizeof *commands, argc, argv);
 }

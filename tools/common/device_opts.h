@@ -20,6 +20,10 @@ struct od_device_options {
 
 extern const struct od_opt od_device_opts[];      /* base: struct od_device_options */
 
+/* The first thing in main of a tool that computes: starts the program again with threads that sleep soon when they wait,
+ * unless the environment says how they should (OMP_WAIT_POLICY, GOMP_SPINCOUNT). */
+void od_device_settle_threads(char **argv);
+
 /* The number type asked for: by --dtype, or where that is auto by the environment's OD_DTYPE; OD_EUSAGE when that is none. */
 OD_MUST_CHECK enum od_status od_device_compute(const struct od_device_options *o, enum od_compute *compute, struct od_error *err);
 
