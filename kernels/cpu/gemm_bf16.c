@@ -13,8 +13,8 @@
 #include "cpu/simd.h"
 
 #define GROUP_BYTES  (8 << 20)
-#define PANEL_BYTES  (512 << 10)
-#define MAX_PANEL    256
+#define PANEL_BYTES  (1 << 20)
+#define MAX_PANEL    512
 #define TASK_ROWS    256
 #define DEPTH        1024      /* of one visit to the tiles: a panel's and a task's part of it stay in the cache */
 
@@ -62,8 +62,10 @@ static void
 run_group(const struct bf16_call *c, float *sums)
 {
 	int64_t n_panels = (c->n + c->panel - 1) / c->panel, n_rows = (c->m + TASK_ROWS - 1) / TASK_ROWS;
+	/* a thread that keeps a panel finds it in its cache; of deep products it keeps too little */
+	int64_t chunk = c->k <= DEPTH && n_panels >= c->ctx->threads ? n_rows : 1;
 
-#pragma omp parallel for schedule(dynamic) num_threads(c->ctx->threads)
+#pragma omp parallel for schedule(dynamic, chunk) num_threads(c->ctx->threads)
 	for (int64_t t = 0; t < n_panels * n_rows; t++)
 		run_task(c, t % n_rows * TASK_ROWS, t / n_rows, sums + omp_get_thread_num() * TASK_ROWS * MAX_PANEL);
 }
@@ -99,7 +101,7 @@ od_cpu_bf16_pack(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, 
 static void
 transpose_group(struct cpu_ctx *ctx, uint16_t *to, int64_t ldt, struct od_mat a, int64_t col, int64_t rows)
 {
-	enum { BLOCK = 16 };
+	enum { BLOCK = 32 };        /* columns: a line of the cache */
 
 #pragma omp parallel for schedule(static) num_threads(ctx->threads)
 	for (int64_t c = 0; c < rows; c += BLOCK)
