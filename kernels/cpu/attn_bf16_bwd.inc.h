@@ -5,14 +5,14 @@
 #define GRAD_UNIT  512         /* tokens of a unit, at most, unless a block has more */
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
 
-/* A block of queries: rows of q and of dout; both packed, as they are and transposed. Of a chunk: S^T and dP^T
+/* A block of queries: a few rows of q and of dout; both packed, as they are and transposed. Of a chunk: S^T and dP^T
  * [BLOCK_KEYS, rows], dS^T packed. Of the block: P^T and dS^T [BLOCK_KEYS, ld]. Of each row: dq^T [dp, rows] chunk by chunk, lse
  * (as an exponent of 2) and delta = dout . out. */
 struct attn_slab {
 	int64_t cols, ld;
 	uint16_t *rows, *q, *qt, *dout, *doutt, *right, *p, *ds;
 	float *s, *dp, *dqt, *lse, *delta;
-	int32_t *token;
+	int32_t *token, *used;         /* used: of each chunk, whether its dq^T has been begun */
 };
 
 static int64_t
@@ -21,7 +21,7 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	int64_t at = 0, n = bf16_rows(a);
 
 	g->ld = n + BF16_STEP;         /* rows of a power of two would share few lines of the cache */
-	g->rows = carve(scratch, &at, 4 * n * a->dp);
+	g->rows = carve(scratch, &at, 4 * BF16_STEP * a->dp);
 	g->q = carve(scratch, &at, 2 * n * a->dp);
 	g->qt = carve(scratch, &at, 2 * n * a->dp);
 	g->dout = carve(scratch, &at, 2 * n * a->dp);
@@ -35,6 +35,7 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	g->lse = carve(scratch, &at, 4 * n);
 	g->delta = carve(scratch, &at, 4 * n);
 	g->token = carve(scratch, &at, 4 * n);
+	g->used = carve(scratch, &at, 4 * round_up(n, CHUNK) / CHUNK);
 	return at;
 }
 
@@ -58,49 +59,44 @@ dot_rows(const uint16_t *x, const uint16_t *y, int64_t n)
 	return vf_sum(sum);
 }
 
-/* q and dout of a block, gathered, and dout . out, all in one pass: each row waits for memory. */
+/* Rows [r0, r0 + 32) of a block: q and dout packed, and dout . out, together, since each row waits for memory. */
 static void
-slab_gather(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
+slab_pack_rows(const struct attn *a, struct attn_slab *g, const struct attn_block *b, int64_t r0)
 {
-	uint16_t *q[CHUNK], *dout[CHUNK], *out[CHUNK];
+	int64_t n = b->rows - r0 < BF16_STEP ? b->rows - r0 : BF16_STEP, dp = a->dp, tile = BF16_TILE * g->cols;
+	uint16_t *q[BF16_STEP], *dout[BF16_STEP], *out[BF16_STEP], *rows = g->rows, *drows = g->rows + BF16_STEP * dp;
 
-	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK) {
-		int64_t n = b->rows - r0 < CHUNK ? b->rows - r0 : CHUNK;
-
-		find_rows(a, b, a->q, r0, n, q);
-		find_rows(a, b, a->dout, r0, n, dout);
-		find_rows(a, b, a->out, r0, n, out);
-		for (int64_t r = 0; r < n; r++) {
-			uint16_t *to = g->rows + (r0 + r) * a->dp;
-
-			copy_rows(a, to, q[r], 0, 1);
-			to += g->cols * a->dp;
-			copy_rows(a, to, dout[r], 0, 1);
-			g->delta[r0 + r] = dot_rows(to, out[r], a->d);
-		}
+	find_rows(a, b, a->q, r0, n, q);
+	find_rows(a, b, a->dout, r0, n, dout);
+	find_rows(a, b, a->out, r0, n, out);
+	for (int64_t r = 0; r < n; r++) {
+		copy_rows(a, rows + r * dp, q[r], 0, 1);
+		copy_rows(a, drows + r * dp, dout[r], 0, 1);
+		g->delta[r0 + r] = dot_rows(drows + r * dp, out[r], a->d);
 	}
-	memset(g->rows + b->rows * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
-	memset(g->rows + (g->cols + b->rows) * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
+	memset(rows + n * dp, 0, (size_t)((BF16_STEP - n) * dp) * sizeof *rows);
+	memset(drows + n * dp, 0, (size_t)((BF16_STEP - n) * dp) * sizeof *rows);
+	pack_trans(g->qt + r0 * dp, rows, dp, dp, BF16_STEP);
+	pack_trans(g->doutt + r0 * dp, drows, dp, dp, BF16_STEP);
+	pack_pairs(g->q + r0 * BF16_TILE, tile, rows, dp, dp);
+	pack_pairs(g->dout + r0 * BF16_TILE, tile, drows, dp, dp);
 }
 
 static void
 slab_pack(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
 {
-	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0, dp = a->dp, heads = a->p->n_heads;
+	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0, heads = a->p->n_heads;
 	const float *lse = a->lse + (a->tree->start[b->s] + b->q0) * heads + b->kv * a->group;
 
-	slab_gather(a, g, b);
-	pack_trans(g->qt, g->rows, dp, dp, n);
-	pack_pairs(g->q, g->rows, dp, n, dp);
-	pack_trans(g->doutt, g->rows + n * dp, dp, dp, n);
-	pack_pairs(g->dout, g->rows + n * dp, dp, n, dp);
+	for (int64_t r0 = 0; r0 < n; r0 += BF16_STEP)
+		slab_pack_rows(a, g, b, r0);
 	for (int64_t i = 0; i < b->nq; i++, lse += heads)
 		for (int64_t h = 0; h < a->group; h++)
 			g->lse[r++] = lse[h] * LOG2_E;
 	for (; r < n; r++)
 		g->delta[r] = g->lse[r] = 0;
 	number_rows(a, b, g->token);
-	memset(g->dqt, 0, (size_t)(round_up(n, CHUNK) * dp) * sizeof *g->dqt);
+	memset(g->used, 0, (size_t)(round_up(n, CHUNK) / CHUNK) * sizeof *g->used);
 }
 
 /* Two vectors of rows. */
@@ -187,7 +183,8 @@ grad_chunk(const struct attn *a, const struct attn_block *b, const struct attn_k
 		cap_scores(g->s, CHUNK, n, cols, a->p->softcap, a->p->scale);
 	grad_strips(a, b, k, span, g, r0, cols);
 	a->product(dp, cols, n, part->kt + k->offset * dp + span->from, k->stride, g->right, BF16_TILE * BLOCK_KEYS,
-		g->dqt + r0 * dp, CHUNK, 1);
+		g->dqt + r0 * dp, CHUNK, g->used[r0 / CHUNK]);
+	g->used[r0 / CHUNK] = 1;
 }
 
 /* What rows [from, to) of a block add to dk and dv of keys [j, j + n) of the block of keys, which lies at 'row' of the part; or,
