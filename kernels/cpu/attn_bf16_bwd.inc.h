@@ -6,8 +6,8 @@
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
 
 /* A block of queries: a few rows of q and of dout; both packed, as they are and transposed. Of a chunk: S^T and dP^T
- * [BLOCK_KEYS, rows], dS^T packed. Of the block: P^T and dS^T [BLOCK_KEYS, ld]. Of each row: dq^T [dp, rows] chunk by chunk, lse
- * (as an exponent of 2) and delta = dout . out. */
+ * [BLOCK_KEYS, rows], dS^T packed. Of the block: P^T and dS^T [BLOCK_KEYS, ld]. Of each row: dq^T [dp, rows] chunk by chunk,
+ * lse (as an exponent of 2) and delta = dout . out. */
 struct attn_slab {
 	int64_t cols, ld;
 	uint16_t *rows, *q, *qt, *dout, *doutt, *right, *p, *ds;
@@ -187,8 +187,8 @@ grad_chunk(const struct attn *a, const struct attn_block *b, const struct attn_k
 	g->used[r0 / CHUNK] = 1;
 }
 
-/* What rows [from, to) of a block add to dk and dv of keys [j, j + n) of the block of keys, which lies at 'row' of the part; or,
- * unless these are 'begun', their first value. */
+/* What rows [from, to) of a block add to dk and dv of keys [j, j + n) of the block of keys, which lies at 'row' of the part;
+ * or, unless these are 'begun', their first value. */
 static void
 add_to_part(const struct attn *a, const struct attn_slab *g, const struct attn_part *part, int64_t row, int64_t j, int64_t n,
 	int64_t from, int64_t to, int begun)
