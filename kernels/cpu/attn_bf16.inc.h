@@ -178,26 +178,27 @@ vi_load(const int32_t *p)
 
 /* ---- packing ---- */
 
-/* B[k, n] from rows of B, k a multiple of 2 VW, n of 16; beside row i of each 2 VW lies row i + VW. */
+/* BF16_STEP rows of B[k, n], n a multiple of 16, to their place in its tiles, 'tile' elements apart; beside row i of each 2 VW
+ * lies row i + VW. */
 static void
-pack_pairs(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n)
+pack_pairs(uint16_t *to, int64_t tile, const uint16_t *from, int64_t ld, int64_t n)
 {
 	for (int64_t j = 0; j < n; j += BF16_TILE)
-		for (int64_t l = 0; l < k; l += 2 * VW)
-			for (int64_t i = 0; i < VW; i++, to += 2 * BF16_TILE) {
-				const uint16_t *x = from + (l + i) * ld + j, *y = x + VW * ld;
+		for (int64_t l = 0; l < BF16_STEP / 2; l++) {
+			const uint16_t *x = from + (l / VW * 2 * VW + l % VW) * ld + j, *y = x + VW * ld;
+			uint16_t *pair = to + j / BF16_TILE * tile + l * 2 * BF16_TILE;
 #if VW == 16
-				__m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)x));
-				__m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)y));
+			__m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)x));
+			__m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)y));
 
-				_mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+			_mm512_storeu_si512(pair, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 #else
-				for (int64_t c = 0; c < BF16_TILE; c++) {
-					to[2 * c] = x[c];
-					to[2 * c + 1] = y[c];
-				}
-#endif
+			for (int64_t c = 0; c < BF16_TILE; c++) {
+				pair[2 * c] = x[c];
+				pair[2 * c + 1] = y[c];
 			}
+#endif
+		}
 }
 
 /* n rows of d to rows of dp, zeros behind. */

@@ -5,14 +5,14 @@
 #define GRAD_UNIT  512         /* tokens of a unit, at most, unless a block has more */
 #define PARTS      (32 << 20)  /* bytes of parts aimed at; kv heads beyond wait for the next round */
 
-/* A block of queries: rows of q and of dout; both packed, as they are and transposed. Of a chunk: S^T and dP^T
- * [BLOCK_KEYS, rows], dS^T packed. Of the block: P^T and dS^T [BLOCK_KEYS, ld]. Of each row: dq^T [dp, rows] chunk by chunk, lse
- * (as an exponent of 2) and delta = dout . out. */
+/* A block of queries: a few rows of q and of dout; both packed, as they are and transposed. Of a chunk: S^T and dP^T
+ * [BLOCK_KEYS, rows], dS^T packed. Of the block: P^T and dS^T [BLOCK_KEYS, ld]. Of each row: dq^T [dp, rows] chunk by chunk,
+ * lse (as an exponent of 2) and delta = dout . out. */
 struct attn_slab {
 	int64_t cols, ld;
 	uint16_t *rows, *q, *qt, *dout, *doutt, *right, *p, *ds;
 	float *s, *dp, *dqt, *lse, *delta;
-	int32_t *token;
+	int32_t *token, *used;         /* used: of each chunk, whether its dq^T has been begun */
 };
 
 static int64_t
@@ -21,7 +21,7 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	int64_t at = 0, n = bf16_rows(a);
 
 	g->ld = n + BF16_STEP;         /* rows of a power of two would share few lines of the cache */
-	g->rows = carve(scratch, &at, 4 * n * a->dp);
+	g->rows = carve(scratch, &at, 4 * BF16_STEP * a->dp);
 	g->q = carve(scratch, &at, 2 * n * a->dp);
 	g->qt = carve(scratch, &at, 2 * n * a->dp);
 	g->dout = carve(scratch, &at, 2 * n * a->dp);
@@ -35,55 +35,68 @@ slab_init(struct attn_slab *g, const struct attn *a, char *scratch)
 	g->lse = carve(scratch, &at, 4 * n);
 	g->delta = carve(scratch, &at, 4 * n);
 	g->token = carve(scratch, &at, 4 * n);
+	g->used = carve(scratch, &at, 4 * round_up(n, CHUNK) / CHUNK);
 	return at;
 }
 
-/* q and dout of a block, gathered, and dout . out, all in one pass: each row waits for memory. */
-static void
-slab_gather(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
+/* Of bf16 rows: pairs are widened by a shift and a mask. */
+static inline float
+dot_rows(const uint16_t *x, const uint16_t *y, int64_t n)
 {
-	uint16_t *q[CHUNK], *dout[CHUNK], *out[CHUNK];
+	vf sum = vf_set(0);
+	int64_t j = 0;
 
-	for (int64_t r0 = 0; r0 < b->rows; r0 += CHUNK) {
-		int64_t n = b->rows - r0 < CHUNK ? b->rows - r0 : CHUNK;
+	for (; j + 2 * VW <= n; j += 2 * VW) {
+		vu a, b;
 
-		find_rows(a, b, a->q, r0, n, q);
-		find_rows(a, b, a->dout, r0, n, dout);
-		find_rows(a, b, a->out, r0, n, out);
-		for (int64_t r = 0; r < n; r++) {
-			uint16_t *to = g->rows + (r0 + r) * a->dp;
-			vf sum = vf_set(0);
-
-			copy_rows(a, to, q[r], 0, 1);
-			to += g->cols * a->dp;
-			copy_rows(a, to, dout[r], 0, 1);
-			for (int64_t j = 0; j < a->d; j += VW)
-				sum += vf_get(to, OD_BF16, j, a->dp - j) * vf_get(out[r], OD_BF16, j, a->d - j);
-			g->delta[r0 + r] = vf_sum(sum);
-		}
+		memcpy(&a, x + j, sizeof a);
+		memcpy(&b, y + j, sizeof b);
+		sum += (vf)(a << 16) * (vf)(b << 16);
+		sum += (vf)(a & 0xffff0000) * (vf)(b & 0xffff0000);
 	}
-	memset(g->rows + b->rows * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
-	memset(g->rows + (g->cols + b->rows) * a->dp, 0, (size_t)((g->cols - b->rows) * a->dp) * sizeof *g->rows);
+	for (; j < n; j += VW)
+		sum += vf_get(x, OD_BF16, j, n - j) * vf_get(y, OD_BF16, j, n - j);
+	return vf_sum(sum);
+}
+
+/* Rows [r0, r0 + 32) of a block: q and dout packed, and dout . out, together, since each row waits for memory. */
+static void
+slab_pack_rows(const struct attn *a, struct attn_slab *g, const struct attn_block *b, int64_t r0)
+{
+	int64_t n = b->rows - r0 < BF16_STEP ? b->rows - r0 : BF16_STEP, dp = a->dp, tile = BF16_TILE * g->cols;
+	uint16_t *q[BF16_STEP], *dout[BF16_STEP], *out[BF16_STEP], *rows = g->rows, *drows = g->rows + BF16_STEP * dp;
+
+	find_rows(a, b, a->q, r0, n, q);
+	find_rows(a, b, a->dout, r0, n, dout);
+	find_rows(a, b, a->out, r0, n, out);
+	for (int64_t r = 0; r < n; r++) {
+		copy_rows(a, rows + r * dp, q[r], 0, 1);
+		copy_rows(a, drows + r * dp, dout[r], 0, 1);
+		g->delta[r0 + r] = dot_rows(drows + r * dp, out[r], a->d);
+	}
+	memset(rows + n * dp, 0, (size_t)((BF16_STEP - n) * dp) * sizeof *rows);
+	memset(drows + n * dp, 0, (size_t)((BF16_STEP - n) * dp) * sizeof *rows);
+	pack_trans(g->qt + r0 * dp, rows, dp, dp, BF16_STEP);
+	pack_trans(g->doutt + r0 * dp, drows, dp, dp, BF16_STEP);
+	pack_pairs(g->q + r0 * BF16_TILE, tile, rows, dp, dp);
+	pack_pairs(g->dout + r0 * BF16_TILE, tile, drows, dp, dp);
 }
 
 static void
 slab_pack(const struct attn *a, struct attn_slab *g, const struct attn_block *b)
 {
-	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0, dp = a->dp, heads = a->p->n_heads;
+	int64_t n = g->cols = round_up(b->rows, BF16_STEP), r = 0, heads = a->p->n_heads;
 	const float *lse = a->lse + (a->tree->start[b->s] + b->q0) * heads + b->kv * a->group;
 
-	slab_gather(a, g, b);
-	pack_trans(g->qt, g->rows, dp, dp, n);
-	pack_pairs(g->q, g->rows, dp, n, dp);
-	pack_trans(g->doutt, g->rows + n * dp, dp, dp, n);
-	pack_pairs(g->dout, g->rows + n * dp, dp, n, dp);
+	for (int64_t r0 = 0; r0 < n; r0 += BF16_STEP)
+		slab_pack_rows(a, g, b, r0);
 	for (int64_t i = 0; i < b->nq; i++, lse += heads)
 		for (int64_t h = 0; h < a->group; h++)
 			g->lse[r++] = lse[h] * LOG2_E;
 	for (; r < n; r++)
 		g->delta[r] = g->lse[r] = 0;
 	number_rows(a, b, g->token);
-	memset(g->dqt, 0, (size_t)(round_up(n, CHUNK) * dp) * sizeof *g->dqt);
+	memset(g->used, 0, (size_t)(round_up(n, CHUNK) / CHUNK) * sizeof *g->used);
 }
 
 /* Two vectors of rows. */
@@ -153,6 +166,7 @@ grad_strips(const struct attn *a, const struct attn_block *b, const struct attn_
 struct attn_part {
 	const uint16_t *k, *v, *kt;
 	float *dk, *dv;
+	uint8_t *begun;                /* of each BF16_STEP rows */
 };
 
 /* P^T, dS^T of a chunk, and what they add to dq^T. */
@@ -169,20 +183,20 @@ grad_chunk(const struct attn *a, const struct attn_block *b, const struct attn_k
 		cap_scores(g->s, CHUNK, n, cols, a->p->softcap, a->p->scale);
 	grad_strips(a, b, k, span, g, r0, cols);
 	a->product(dp, cols, n, part->kt + k->offset * dp + span->from, k->stride, g->right, BF16_TILE * BLOCK_KEYS,
-		g->dqt + r0 * dp, CHUNK, 1);
+		g->dqt + r0 * dp, CHUNK, g->used[r0 / CHUNK]);
+	g->used[r0 / CHUNK] = 1;
 }
 
-/* What rows [from, to) of a block add to dk and dv of keys [j, j + n) of the block of keys, which lies at 'row' of the part. */
+/* What rows [from, to) of a block add to dk and dv of keys [j, j + n) of the block of keys, which lies at 'row' of the part;
+ * or, unless these are 'begun', their first value. */
 static void
 add_to_part(const struct attn *a, const struct attn_slab *g, const struct attn_part *part, int64_t row, int64_t j, int64_t n,
-	int64_t from, int64_t to)
+	int64_t from, int64_t to, int begun)
 {
 	int64_t dp = a->dp, tile = BF16_TILE * g->cols, at = j * g->ld + from, sum = (row + j) * dp;
 
-	if (from >= to)
-		return;
-	a->product(n, dp, to - from, g->p + at, g->ld, g->dout + from * BF16_TILE, tile, part->dv + sum, dp, 1);
-	a->product(n, dp, to - from, g->ds + at, g->ld, g->q + from * BF16_TILE, tile, part->dk + sum, dp, 1);
+	a->product(n, dp, to - from, g->p + at, g->ld, g->dout + from * BF16_TILE, tile, part->dv + sum, dp, begun);
+	a->product(n, dp, to - from, g->ds + at, g->ld, g->q + from * BF16_TILE, tile, part->dk + sum, dp, begun);
 }
 
 /* One block of queries with one of keys. Where not all chunks see all keys, each few keys take the rows from their first
@@ -191,13 +205,12 @@ static void
 grad_keys_block(const struct attn *a, const struct attn_block *b, const struct attn_keys *k, struct attn_slab *g,
 	const struct attn_part *part, int64_t row)
 {
-	int64_t from[BLOCK_KEYS / BF16_STEP] = { 0 }, to[BLOCK_KEYS / BF16_STEP] = { 0 };
-	int whole = 1;
+	int64_t from[BLOCK_KEYS / BF16_STEP] = { 0 }, to[BLOCK_KEYS / BF16_STEP] = { 0 }, n = k->width / BF16_STEP;
+	uint8_t *begun = part->begun + row / BF16_STEP;
 
 	for (int64_t r0 = 0; r0 < g->cols; r0 += CHUNK) {
 		struct attn_span span = span_of(a, b, k, r0);
 
-		whole &= span.from == 0 && span.to == k->width;
 		if (span.from < span.to)
 			grad_chunk(a, b, k, &span, g, r0, part);
 		for (int64_t i = span.from / BF16_STEP; i < span.to / BF16_STEP; i++) {
@@ -205,10 +218,14 @@ grad_keys_block(const struct attn *a, const struct attn_block *b, const struct a
 			to[i] = r0 + CHUNK < g->cols ? r0 + CHUNK : g->cols;
 		}
 	}
-	if (whole)
-		add_to_part(a, g, part, row, 0, k->width, 0, g->cols);
-	for (int64_t i = 0; !whole && i < k->width / BF16_STEP; i++)
-		add_to_part(a, g, part, row, i * BF16_STEP, BF16_STEP, to[i] ? from[i] : 0, to[i]);
+	for (int64_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && from[end] == from[i] && to[end] == to[i] && begun[end] == begun[i]; end++)
+			;
+		if (!to[i])
+			continue;
+		add_to_part(a, g, part, row, i * BF16_STEP, (end - i) * BF16_STEP, from[i], to[i], begun[i]);
+		memset(begun + i, 1, (size_t)(end - i));
+	}
 }
 
 /* Rows of the part that unit u of segment s fills (with zeros, where it sees nothing). */
@@ -221,15 +238,14 @@ part_rows(const struct attn *a, int32_t s, int64_t u)
 }
 
 static void
-grad_unit(const struct attn *a, int32_t s, int64_t u, int32_t kv, const struct attn_part *part, char *scratch)
+grad_unit(const struct attn *a, int32_t s, int64_t u, int32_t kv, struct attn_part *part, char *scratch)
 {
 	int64_t parent = a->tree->parent[s], end = (u + 1) * a->unit < a->tree->len[s] ? (u + 1) * a->unit : a->tree->len[s];
-	size_t bytes = (size_t)(part_rows(a, s, u) * a->dp) * sizeof *part->dk;
+	int64_t n = part_rows(a, s, u) / BF16_STEP, few = BF16_STEP * a->dp;
 	struct attn_slab g;
 
-	slab_init(&g, a, scratch);
-	memset(part->dk, 0, bytes);
-	memset(part->dv, 0, bytes);
+	part->begun = (uint8_t *)scratch + slab_init(&g, a, scratch);
+	memset(part->begun, 0, (size_t)n);
 	for (int64_t q0 = u * a->unit; q0 < end; q0 += a->nq) {
 		struct attn_block b = block_at(a, s, kv, q0);
 		struct attn_keys k;
@@ -243,6 +259,11 @@ grad_unit(const struct attn *a, int32_t s, int64_t u, int32_t kv, const struct a
 		for (int64_t r0 = 0; r0 < b.rows; r0 += CHUNK)
 			write_chunk(a, &b, a->dq, g.dqt + r0 * a->dp, NULL, a->p->scale, r0);
 	}
+	for (int64_t i = 0; i < n; i++)
+		if (!part->begun[i]) {
+			memset(part->dk + i * few, 0, (size_t)few * sizeof *part->dk);
+			memset(part->dv + i * few, 0, (size_t)few * sizeof *part->dv);
+		}
 }
 
 /* The whole of a backward pass: for each kv head of a round keys, values, transposed keys, 'packed' elements each; parts of dk,
@@ -266,48 +287,53 @@ part_of_unit(const struct attn *a, const struct attn_round *r, int32_t kv, int64
 	return p;
 }
 
-/* dk and dv of n tokens of segment s from k0 on: the sum of what its own units and its children's put there. */
-static void
-sum_parts(const struct attn *a, const struct attn_round *r, int32_t s, int32_t kv, int64_t k0, int64_t n, float *dk, float *dv)
+/* Where the parts of dk for BF16_STEP tokens of segment s from k0 on lie: its own units' that see them, its children's. */
+static int64_t
+find_parts(const struct attn *a, const struct attn_round *r, int32_t s, int32_t kv, int64_t k0, const float **parts)
 {
 	const struct od_tree *tree = a->tree;
+	int64_t n = 0;
 
-	memset(dk, 0, (size_t)(n * a->dp) * sizeof *dk);
-	memset(dv, 0, (size_t)(n * a->dp) * sizeof *dv);
 	for (int32_t c = s; c < tree->n_segments; c++) {
 		int64_t row = k0 + (c == s && tree->parent[s] >= 0 ? round_up(tree->len[tree->parent[s]], a->pad) : 0);
 
 		if (c != s && tree->parent[c] != s)
 			continue;
-		for (int64_t i = a->first_unit[c]; i < a->first_unit[c + 1]; i++) {
-			struct attn_part p = part_of_unit(a, r, kv, i);
-			int64_t left = r->part[i + 1] - r->part[i] - row;
-
-			for (int64_t j = 0; j < (left < n ? left : n) * a->dp; j += VW) {
-				vf_store(dk + j, vf_load(dk + j) + vf_load(p.dk + row * a->dp + j));
-				vf_store(dv + j, vf_load(dv + j) + vf_load(p.dv + row * a->dp + j));
-			}
-		}
+		for (int64_t i = a->first_unit[c]; i < a->first_unit[c + 1]; i++)
+			if (row < r->part[i + 1] - r->part[i])
+				parts[n++] = part_of_unit(a, r, kv, i).dk + row * a->dp;
 	}
+	return n;
 }
 
+static inline vf
+sum_at(const float *const *parts, int64_t n, int64_t at)
+{
+	vf sum = vf_set(0);
+
+	for (int64_t i = 0; i < n; i++)
+		sum += vf_load(parts[i] + at);
+	return sum;
+}
+
+/* dk and dv of a segment. scratch: a pointer a unit. */
 static void
 grad_sum(const struct attn *a, const struct attn_round *r, int32_t s, int32_t kv, char *scratch)
 {
-	float *dk = (float *)scratch, *dv = dk + BLOCK_KEYS * a->dp;
+	const float **parts = (const float **)scratch;
+	int64_t n = 0, to_dv = r->part[a->first_unit[a->tree->n_segments]] * a->dp;
 
-	for (int64_t k0 = 0; k0 < a->tree->len[s]; k0 += BLOCK_KEYS) {
-		int64_t n = a->tree->len[s] - k0 < BLOCK_KEYS ? a->tree->len[s] - k0 : BLOCK_KEYS;
+	for (int64_t i = 0; i < a->tree->len[s]; i++) {
+		uint16_t *dk = (uint16_t *)any_row(&a->dk, a->tree->start[s] + i) + kv * a->d;
+		uint16_t *dv = (uint16_t *)any_row(&a->dv, a->tree->start[s] + i) + kv * a->d;
 
-		sum_parts(a, r, s, kv, k0, n, dk, dv);
-		for (int64_t i = 0; i < n; i++) {
-			uint16_t *to_k = (uint16_t *)any_row(&a->dk, a->tree->start[s] + k0 + i) + kv * a->d;
-			uint16_t *to_v = (uint16_t *)any_row(&a->dv, a->tree->start[s] + k0 + i) + kv * a->d;
+		if (i % BF16_STEP == 0)
+			n = find_parts(a, r, s, kv, i, parts);
+		for (int64_t j = 0; j < a->d; j += VW) {
+			int64_t at = i % BF16_STEP * a->dp + j;
 
-			for (int64_t j = 0; j < a->d; j += VW) {
-				vf_put(to_k, OD_BF16, j, vf_load(dk + i * a->dp + j) * a->p->scale, a->d - j);
-				vf_put(to_v, OD_BF16, j, vf_load(dv + i * a->dp + j), a->d - j);
-			}
+			vf_put(dk, OD_BF16, j, sum_at(parts, n, at) * a->p->scale, a->d - j);
+			vf_put(dv, OD_BF16, j, sum_at(parts, n, to_dv + at), a->d - j);
 		}
 	}
 }
@@ -394,8 +420,9 @@ bf16_attn_bwd(struct od_backend *be, struct od_mat dq, struct od_mat dk, struct 
 	a.dv = dv;
 	a.lse = (float *)lse;
 	each = slab_init(&sizes, &a, NULL);
-	if (each < 8 * BLOCK_KEYS * a.dp)
-		each = 8 * BLOCK_KEYS * a.dp;                   /* grad_sum's */
+	each += round_up(packed / a.dp, 64) + 64;              /* what has been begun of a part */
+	if (each < 8 * a.first_unit[tree->n_segments])
+		each = round_up(8 * a.first_unit[tree->n_segments], 64);       /* grad_sum's */
 	team = od_cpu_scratch(ctx, SCRATCH_ATTN_TEAM, (size_t)(each * ctx->threads));
 	if (!team || !round_init(&round, &a, ctx, packed))
 		return;

@@ -3,8 +3,8 @@
 #define FEW        0x1p-40f    /* sums of powers that a row's base is kept for */
 #define MANY       0x1p40f
 
-/* A block of queries: rows of q; q^T packed. Chunk by chunk: scores [BLOCK_KEYS, rows], P^T packed, out^T [dp, rows]. Of each row:
- * base (an exponent of 2) and sum of powers. */
+/* A block of queries: rows of q; q^T packed. Chunk by chunk: scores [BLOCK_KEYS, rows], P^T packed, out^T [dp, rows]. Of each
+ * row: base (an exponent of 2) and sum of powers. */
 struct attn_work {
 	uint16_t *rows, *qt, *p;
 	float *s, *acc, *m, *l;
