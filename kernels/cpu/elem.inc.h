@@ -71,6 +71,17 @@ wide_sum(struct wide s)
 #endif
 }
 
+/* The same for rows whose products leave the range of fp32 (a run that has diverged): NaN only where there is no number. */
+static double
+wide_dot(const void *x, enum od_dtype tx, const void *y, enum od_dtype ty, const float *w, float one, int64_t n)
+{
+	double s = 0;
+
+	for (int64_t j = 0; j < n; j++)
+		s += (double)vf_get(x, tx, j, 1)[0] * vf_get(y, ty, j, 1)[0] * (w ? w[j] + one : 1);
+	return s;
+}
+
 /* sum_j x[j] y[j] g[j], g = w + one (no w: 1). Four vectors of products at a time are added in fp32, these sums in double. */
 INLINE double
 weighted_dot(const void *x, enum od_dtype tx, const void *y, enum od_dtype ty, const float *w, float one, int64_t n)
@@ -78,6 +89,7 @@ weighted_dot(const void *x, enum od_dtype tx, const void *y, enum od_dtype ty, c
 	enum { GROUP = 4 };
 	struct wide s = { { 0 }, { 0 } };
 	int64_t j = 0;
+	double sum;
 
 	for (; j + GROUP * VW <= n; j += GROUP * VW) {
 		vf p = vf_set(0);
@@ -88,7 +100,8 @@ weighted_dot(const void *x, enum od_dtype tx, const void *y, enum od_dtype ty, c
 	}
 	for (; j < n; j += VW)
 		wide_add(&s, vf_get(x, tx, j, n - j) * vf_get(y, ty, j, n - j) * (w ? vf_load_n(w + j, n - j) + one : vf_set(1)));
-	return wide_sum(s);
+	sum = wide_sum(s);
+	return isfinite(sum) ? sum : wide_dot(x, tx, y, ty, w, one, n);
 }
 
 /* ---- types ---- */

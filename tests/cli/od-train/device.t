@@ -53,7 +53,7 @@ run_tool gpu od-ref --device cuda:7 --model "$T/model" "$T/ids"
 exit_is 1 "a GPU that is not there"
 like "$err" "cannot open device 'cuda:7': this machine has 1 GPU$" "it says how many there are"
 
-"$BIN/od-ref" -q --threads 1 --model "$T/model" "$T/ids" > "$T/cpu"
+"$BIN/od-ref" -q --threads 1 --dtype fp32 --model "$T/model" "$T/ids" > "$T/cpu"
 for dtype in fp32 tf32 bf16; do
 	run_tool gpu od-ref --dtype $dtype --model "$T/model" "$T/ids"
 	exit_is 0 "od-ref --dtype $dtype"
@@ -73,7 +73,7 @@ check_runs "$T/bf16" "$EMU" --device cuda
 
 # the two types, and the processor
 run_tool gpu od-train "${args[@]}" --dtype fp32 --out "$T/out4" "$T/cpu"
-run_tool train "${args[@]}" --out "$T/out5" "$T/cpu"
+run_tool train --dtype fp32 "${args[@]}" --out "$T/out5" "$T/cpu"
 ok "fp32 ends where the processor does: $(last "$T/out4"), $(last "$T/out5")" near "$(last "$T/out4")" "$(last "$T/out5")" 2e-3
 ok "bf16 ends near it: $(last "$T/out1")" near "$(last "$T/out1")" "$(last "$T/out5")" 0.02
 run_tool gpu od-train --model "$T/model" --dump-grad "$T/grad" "$T/bf16"
