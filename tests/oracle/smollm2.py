@@ -54,6 +54,9 @@ def main():
     same = [(g["ref_chosen_logps"], g["ref_rejected_logps"]) for g in by_ids] == [
         (g["ref_chosen_logps"], g["ref_rejected_logps"]) for g in by_text]
     ok(same, "the reference's ids and our own tokenisation give the same bits")
+    bf16 = od_ref([{k: e[k] for k in ids} for e in expected], "--dtype", "bf16")
+    worst = max(abs(g[f"ref_{s}_logps"] / e[f"{s}_logp"] - 1) for g, e in zip(bf16, expected) for s in ("chosen", "rejected"))
+    ok(len(bf16) == len(expected) and worst < 0.01, f"bf16: summed log-probs within 1 %, worst {100 * worst:.2g} %")
     print(f"1..{count}")
     return failed != 0
 
