@@ -1,6 +1,6 @@
 /* gemm.c -- matrix products through oneDNN's matmul primitives.
  *
- * ROW INVARIANCE. A product of M rows is cut into pieces of 256 rows (fewer when there are many threads), then 128, 64, 32
+ * ROW INVARIANCE. A product of M rows is cut into pieces of 512 rows (fewer when there are many threads), then 256, 128, 64, 32
  * and the rest, every piece a run of one primitive on one thread; a product too small for that is one run on all. That
  * row i then has the same bits for every M, i and thread count rests on one property of the primitive: each element of
  * the result is one chain of fused multiply-adds over k, in an order that depends on N and K alone. oneDNN's brgemm
@@ -13,7 +13,7 @@
  *
  * PRIMITIVES are made once per (piece, N, K, transposes, accumulate, threads) and kept; the pieces bound their number
  * whatever M is, and a least-recently-used limit bounds it absolutely. Products with trans_a (weight gradients) are cut
- * over K = tokens in the same way, 512, 256, 128, 64 tokens, each piece adding to the result; the last, shorter piece is
+ * over K = tokens in the same way, 1024, 512, ... 64 tokens, each piece adding to the result; the last, shorter piece is
  * copied and padded with zero tokens.
  *
  * PITFALLS of oneDNN that shape this file:
@@ -34,9 +34,9 @@
 #include "base/mem.h"
 #include "cpu/simd.h"
 
-#define MAX_PIECE    256      /* rows: from here on larger pieces gain nothing (copying b is 2 % of the work), balance suffers */
+#define MAX_PIECE    512      /* rows: from here on larger pieces gain nothing (copying b is 2 % of the work), balance suffers */
 #define MIN_PIECE    32       /* a remainder below this is one piece */
-#define MAX_K_PIECE  512      /* tokens of a weight gradient's piece */
+#define MAX_K_PIECE  1024     /* tokens of a weight gradient's piece */
 #define MIN_K_PIECE  64       /* shorter ones are padded to this */
 #define CACHE_SIZE   1024     /* primitives; a model asks for some 200 */
 #define CACHE_HASH   2048
