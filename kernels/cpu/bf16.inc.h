@@ -101,37 +101,45 @@ any_row(const struct od_mat *m, int64_t r)
 
 /* ---- packing: see bf16.h for the layout ---- */
 
-/* B[k, n] from rows of B: to[p][j] = from[2p][j], from[2p + 1][j]. */
+/* One pair of rows of a tile, of which w columns and 'rows' (0 to 2) rows exist. */
+static inline void
+pack_pair(uint16_t *to, const uint16_t *a, int64_t ld, int64_t w, int64_t rows)
+{
+	if (w >= BF16_TILE && rows >= 2) {
+#if VW == 16
+		__m256i x = _mm256_loadu_si256((const void *)a), y = _mm256_loadu_si256((const void *)(a + ld));
+		__m512i both = _mm512_or_si512(_mm512_cvtepu16_epi32(x), _mm512_slli_epi32(_mm512_cvtepu16_epi32(y), 16));
+
+		_mm512_storeu_si512(to, both);
+#else
+		for (int64_t j = 0; j < BF16_TILE; j++) {
+			to[2 * j] = a[j];
+			to[2 * j + 1] = a[ld + j];
+		}
+#endif
+		return;
+	}
+	memset(to, 0, 2 * BF16_TILE * sizeof *to);
+	for (int64_t j = 0; j < w && j < BF16_TILE && rows > 0; j++) {
+		to[2 * j] = a[j];
+		if (rows > 1)
+			to[2 * j + 1] = a[ld + j];
+	}
+}
+
+/* B[k, n] from rows of B: to[p][j] = from[2p][j], from[2p + 1][j]; two tiles at a time, which is a line of the cache. */
 static void
 pack_plain(uint16_t *to, const uint16_t *from, int64_t ld, int64_t k, int64_t n)
 {
-	int64_t depth = od_bf16_depth(k);
+	int64_t depth = od_bf16_depth(k), tile = BF16_TILE * depth;
 
-	for (int64_t j0 = 0; j0 < n; j0 += BF16_TILE)
-		for (int64_t l = 0; l < depth; l += 2, to += 2 * BF16_TILE) {
-			int64_t w = n - j0 < BF16_TILE ? n - j0 : BF16_TILE;
-			const uint16_t *a = from + l * ld + j0;
+	for (int64_t j = 0; j < n; j += 2 * BF16_TILE, to += 2 * tile)
+		for (int64_t l = 0; l < depth; l += 2) {
+			const uint16_t *a = from + l * ld + j;
 
-			if (w == BF16_TILE && l + 1 < k) {
-#if VW == 16
-				__m256i x = _mm256_loadu_si256((const void *)a), y = _mm256_loadu_si256((const void *)(a + ld));
-				__m512i both = _mm512_or_si512(_mm512_cvtepu16_epi32(x), _mm512_slli_epi32(_mm512_cvtepu16_epi32(y), 16));
-
-				_mm512_storeu_si512(to, both);
-#else
-				for (int64_t j = 0; j < BF16_TILE; j++) {
-					to[2 * j] = a[j];
-					to[2 * j + 1] = a[ld + j];
-				}
-#endif
-				continue;
-			}
-			memset(to, 0, 2 * BF16_TILE * sizeof *to);
-			for (int64_t j = 0; j < w && l < k; j++) {
-				to[2 * j] = a[j];
-				if (l + 1 < k)
-					to[2 * j + 1] = a[ld + j];
-			}
+			pack_pair(to + l * BF16_TILE, a, ld, n - j, k - l);
+			if (j + BF16_TILE < n)
+				pack_pair(to + tile + l * BF16_TILE, a + BF16_TILE, ld, n - j - BF16_TILE, k - l);
 		}
 }
 

@@ -87,8 +87,8 @@ od_cpu_bf16_pack(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, 
 	int64_t k = trans ? b.cols : b.rows, kp = od_bf16_depth(k);
 
 #pragma omp parallel for schedule(static) num_threads(ctx->threads)
-	for (int64_t j = 0; j < n; j += BF16_TILE) {
-		int64_t w = smaller(n - j, BF16_TILE);
+	for (int64_t j = 0; j < n; j += 2 * BF16_TILE) {
+		int64_t w = smaller(n - j, 2 * BF16_TILE);
 
 		if (trans)
 			v->pack_trans(to + j * kp, (const uint16_t *)b.data + (col + j) * b.ld, b.ld, k, w);

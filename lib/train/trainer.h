@@ -48,6 +48,7 @@ struct od_train_settings {
 };
 
 #define OD_MICRO_TOKENS 2048
+#define OD_MICRO_TOKENS_FP32 1792          /* whose activations take twice the room */
 
 struct od_trainer {
 	struct od_train_settings set;

@@ -220,7 +220,7 @@ train_make_plan(struct train *t, struct od_order *order, struct train_plan *p, s
 	p->available = available_memory(t);
 	count_tokens(order, p);
 	if (choose)
-		set->micro_tokens = host ? OD_MICRO_TOKENS : MOST_DEVICE_TOKENS;
+		set->micro_tokens = !host ? MOST_DEVICE_TOKENS : t->be->type == OD_F32 ? OD_MICRO_TOKENS_FP32 : OD_MICRO_TOKENS;
 	st = plan_memory(t, order, p, err);
 	if (st == OD_OK)
 		st = shrink_micro(t, order, p, choose && !host ? GOOD_DEVICE_TOKENS : set->micro_tokens, &fits, err);
