@@ -178,17 +178,19 @@ od_cpu_head_bwd_bf16(struct head *a, struct od_mat dh, struct od_mat dw, const f
 	struct cpu_ctx *ctx = a->ctx;
 	int64_t d = a->h.cols, rows = smaller(a->h.rows, GRAD_ROWS), cols = smaller(a->w.rows, GRAD_GROUP * PANEL);
 	int64_t n_packed = od_larger(od_bf16_packed(d, cols), od_bf16_packed(cols, d)), n_h = od_bf16_packed(rows, d);
-	uint16_t *dlogit = od_cpu_scratch(ctx, SCRATCH_HEAD, (size_t)(rows * cols + n_packed + n_h) * sizeof *dlogit);
+	int64_t n_dlogit = (rows * cols + 31) / 32 * 32;       /* what is packed begins at a line of the cache */
+	uint16_t *dlogit = od_cpu_scratch(ctx, SCRATCH_HEAD, (size_t)(n_dlogit + n_packed + n_h) * sizeof *dlogit), *packed;
 	float *slope = od_cpu_scratch(ctx, SCRATCH_HEAD_STATS, (size_t)(a->t->n + 1) * sizeof *slope);
 
 	if (!dlogit || !slope)
 		return;
+	packed = dlogit + n_dlogit;
 	for (int64_t r0 = 0; r0 < a->h.rows; r0 += GRAD_ROWS) {
 		struct head_grad b = { lse, coef, slope, od_mat_of(dlogit, OD_BF16, rows, cols), r0, smaller(a->h.rows - r0, GRAD_ROWS) };
 		struct od_mat h = { (uint16_t *)a->h.data + r0 * a->h.ld, OD_BF16, b.rows, d, a->h.ld };
 
-		od_cpu_bf16_pack(ctx, dlogit + rows * cols + n_packed, h, 0, 0, d);
+		od_cpu_bf16_pack(ctx, packed + n_packed, h, 0, 0, d);
 		for (int64_t v0 = 0; v0 < a->w.rows; v0 += cols)
-			grad_group(a, v0, &b, dh, dw, dlogit + rows * cols, dlogit + rows * cols + n_packed);
+			grad_group(a, v0, &b, dh, dw, packed, packed + n_packed);
 	}
 }
