@@ -3,7 +3,7 @@
  *   cpu_backend.c   opens the backend, chooses the instruction set, memory operations
  *   gemm.c          fp32 products through oneDNN, in pieces that keep rows invariant; own product as the fallback
  *   gemm_bf16.c     bf16 products: packing, blocks, threads; bf16.h and bf16_*.c: their innermost tile
- *   head.c          LM head: tiles of rows x vocabulary
+ *   head.c          LM head: tiles of rows x vocabulary; head_bf16.c: on bf16 factors; head.h: what they share
  *   simd_*.c        everything else, the same sources (*.inc.h) compiled once per instruction set
  *
  * One backend is used by one host thread at a time; operations spread themselves over OpenMP threads.

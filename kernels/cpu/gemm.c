@@ -34,7 +34,7 @@
 #include "base/mem.h"
 #include "cpu/simd.h"
 
-#define MAX_PIECE    512      /* rows: from here on larger pieces gain nothing (copying b is 2 % of the work), balance suffers */
+#define MAX_PIECE    512      /* rows: from here on larger pieces gain nothing, balance suffers */
 #define MIN_PIECE    32       /* a remainder below this is one piece */
 #define MAX_K_PIECE  1024     /* tokens of a weight gradient's piece */
 #define MIN_K_PIECE  64       /* shorter ones are padded to this */
