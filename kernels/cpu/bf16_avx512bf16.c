@@ -3,15 +3,40 @@
 
 #if defined(__AVX512BF16__)
 
+#include <stdbool.h>
+
 #include "cpu/bf16_x86.inc.h"
 
-static inline __m512bh
-pair(const uint16_t *a, int64_t n)
+/* Two of a row beside each other, 32 bits; the last of an odd row has zero beside it. */
+static inline __attribute__((always_inline)) __m512bh
+pair(const uint16_t *a, bool odd)
 {
-	int32_t two = 0;
+	int32_t two;
 
-	memcpy(&two, a, n < 2 ? sizeof *a : sizeof two);
+	if (odd)
+		two = *a;
+	else
+		memcpy(&two, a, sizeof two);
 	return (__m512bh)_mm512_set1_epi32(two);
+}
+
+/* s += two columns of a x two rows of b, for rows x tiles sums. */
+static inline __attribute__((always_inline)) void
+step(int rows, int tiles, __m512 s[12][2], const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile, bool odd)
+{
+	__m512bh bv[2];
+
+#pragma GCC unroll 2
+	for (int j = 0; j < tiles; j++)
+		bv[j] = (__m512bh)_mm512_loadu_si512(b + j * tile);
+#pragma GCC unroll 12
+	for (int i = 0; i < rows; i++) {
+		__m512bh av = pair(a + i * lda, odd);
+
+#pragma GCC unroll 2
+		for (int j = 0; j < tiles; j++)
+			s[i][j] = _mm512_dpbf16_ps(s[i][j], av, bv[j]);
+	}
 }
 
 static inline __attribute__((always_inline)) void
@@ -19,27 +44,17 @@ block(int rows, int tiles, int64_t k, const uint16_t *a, int64_t lda, const uint
 	int64_t ld_start, const struct bf16_result *r, int64_t row, int64_t col)
 {
 	__m512 s[12][2];
+	int64_t l = 0;
 
 #pragma GCC unroll 12
 	for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
 		for (int j = 0; j < tiles; j++)
 			s[i][j] = start ? _mm512_loadu_ps(start + i * ld_start + 16 * j) : _mm512_setzero_ps();
-	for (int64_t l = 0; l < k; l += 2, b += 32) {
-		__m512bh bv[2];
-
-#pragma GCC unroll 2
-		for (int j = 0; j < tiles; j++)
-			bv[j] = (__m512bh)_mm512_loadu_si512(b + j * tile);
-#pragma GCC unroll 12
-		for (int i = 0; i < rows; i++) {
-			__m512bh av = pair(a + i * lda + l, k - l);
-
-#pragma GCC unroll 2
-			for (int j = 0; j < tiles; j++)
-				s[i][j] = _mm512_dpbf16_ps(s[i][j], av, bv[j]);
-		}
-	}
+	for (; l + 2 <= k; l += 2, b += 32)
+		step(rows, tiles, s, a + l, lda, b, tile, false);
+	if (l < k)
+		step(rows, tiles, s, a + l, lda, b, tile, true);
 #pragma GCC unroll 12
 	for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
