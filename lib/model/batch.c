@@ -143,6 +143,17 @@ od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct o
 	return OD_OK;
 }
 
+enum od_status
+od_batch_add_token(struct od_batch *b, int32_t id, int32_t pos, struct od_error *err)
+{
+	if (!make_room(b, 1, 0))
+		return od_fail_nomem(err, "a batch", (unsigned long long)(b->n_tokens + 1) * sizeof(int32_t));
+	b->ids[b->n_tokens] = id;
+	b->pos[b->n_tokens++] = pos;
+	b->max_pos = pos + 1 > b->max_pos ? pos + 1 : b->max_pos;
+	return OD_OK;
+}
+
 void
 od_batch_sum(const struct od_batch *b, const float *logps, double *sums)
 {

@@ -35,6 +35,9 @@ struct od_batch {
 /* Appends a tree of one or two sequences that start alike. Sequence numbers count up from 0 in the order given. */
 OD_MUST_CHECK enum od_status od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct od_error *err);
 
+/* Appends a token at a position, of no tree: a step of generation, whose past lies in pages. */
+OD_MUST_CHECK enum od_status od_batch_add_token(struct od_batch *b, int32_t id, int32_t pos, struct od_error *err);
+
 /* Tokens a tree takes in the batch: the shared prefix once, then the tails, without each sequence's last. */
 int64_t od_tree_tokens(const struct od_seq *seqs, int n_seqs);
 /* Tokens of the same sequences one by one, as trainers that pad count them. */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "io/atomic.h"
 #include "io/jsonl.h"
 #include "io/stream.h"
 
@@ -213,19 +214,34 @@ read_family_traits(struct od_model_config *c, const json_t *json)
 	c->final_softcap = gemma ? number_or(json, "final_logit_softcapping", 0) : 0;
 }
 
-static void
-read_special_ids(struct od_model_config *c, const json_t *json)
+static bool
+is_end(const struct od_model_config *c, int64_t id)
 {
-	const json_t *eos = member(json, "eos_token_id");
+	for (int i = 0; i < c->n_eos; i++)
+		if (c->eos_token_ids[i] == id)
+			return true;
+	return false;
+}
+
+/* An id, or a list of them. */
+static void
+add_ends(struct od_model_config *c, const json_t *eos)
+{
 	size_t n = json_is_array(eos) ? json_array_size(eos) : eos ? 1 : 0;
 
-	c->bos_token_id = (int64_t)number_or(json, "bos_token_id", -1);
 	for (size_t i = 0; i < n && c->n_eos < 8; i++) {
 		const json_t *v = json_is_array(eos) ? json_array_get(eos, i) : eos;
 
-		if (json_is_integer(v))
+		if (json_is_integer(v) && !is_end(c, json_integer_value(v)))
 			c->eos_token_ids[c->n_eos++] = json_integer_value(v);
 	}
+}
+
+static void
+read_special_ids(struct od_model_config *c, const json_t *json)
+{
+	c->bos_token_id = (int64_t)number_or(json, "bos_token_id", -1);
+	add_ends(c, member(json, "eos_token_id"));
 }
 
 enum od_status
@@ -248,23 +264,48 @@ od_config_read(struct od_model_config *out, const json_t *json, struct od_error 
 	return OD_OK;
 }
 
-enum od_status
-od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err)
+static enum od_status
+load_json(json_t **out, const char *path, struct od_error *err)
 {
 	char *text = NULL;
-	json_t *json = NULL;
 	size_t len;
 	enum od_status st = od_in_slurp(path, 1 << 24, &text, &len, err);
 
 	if (st == OD_OK)
-		st = od_json_parse(text, len, path, &json, err);
+		st = od_json_parse(text, len, path, out, err);
+	free(text);
+	return st;
+}
+
+enum od_status
+od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err)
+{
+	json_t *json = NULL;
+	enum od_status st = load_json(&json, path, err);
+
 	if (st == OD_OK) {
 		st = od_config_read(c, json, err);
 		if (st != OD_OK)
 			od_error_prefix(err, "%s: ", path);
 	}
 	json_decref(json);
-	free(text);
+	return st;
+}
+
+enum od_status
+od_config_load_ends(struct od_model_config *c, const char *dir, struct od_error *err)
+{
+	char path[4096];
+	json_t *json = NULL;
+	enum od_status st;
+
+	snprintf(path, sizeof path, "%s/generation_config.json", dir);
+	if (!od_path_exists(path))
+		return OD_OK;
+	st = load_json(&json, path, err);
+	if (st == OD_OK)
+		add_ends(c, json_object_get(json, "eos_token_id"));
+	json_decref(json);
 	return st;
 }
 

@@ -50,6 +50,10 @@ OD_MUST_CHECK enum od_status od_config_load_file(struct od_model_config *c, cons
 /* config.json of a directory. */
 OD_MUST_CHECK enum od_status od_config_load(struct od_model_config *c, const char *dir, struct od_error *err);
 
+/* Adds the end tokens that DIR/generation_config.json names to those of the config, where there is such a file: chat models end
+ * a turn with a token that config.json may not know of. */
+OD_MUST_CHECK enum od_status od_config_load_ends(struct od_model_config *c, const char *dir, struct od_error *err);
+
 /* The window of layer l: 0 = full attention. */
 int32_t od_config_window(const struct od_model_config *c, int32_t layer);
 

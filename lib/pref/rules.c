@@ -250,14 +250,14 @@ settle_bos(struct side *s, const struct od_tokenizer *t, struct od_error *err)
 }
 
 static enum od_status
-side_render(struct side *s, const struct od_rules *r, struct od_error *err)
+side_render(struct side *s, const struct od_rules *r, bool generation, struct od_error *err)
 {
 	enum od_status st;
 
 	if (!od_grow(&s->spans, &s->cap_spans, s->talk.n, sizeof(*s->spans)))
 		return od_fail_nomem(err, "message spans", s->talk.n * sizeof(*s->spans));
 	od_buf_clear(&s->text);
-	st = od_chat_render(r->chat, r->tokenizer, s->talk.m, s->talk.n, false, r->date, &s->text, s->spans, err);
+	st = od_chat_render(r->chat, r->tokenizer, s->talk.m, s->talk.n, generation, r->date, &s->text, s->spans, err);
 	if (st == OD_OK && !od_buf_ok(&s->text))
 		st = od_fail_nomem(err, "a rendered dialogue", s->text.len);
 	return st == OD_OK ? settle_bos(s, r->tokenizer, err) : st;
@@ -353,7 +353,7 @@ side_tokens(struct side *s, const struct od_rules *r, const struct od_pair *p, c
 	enum od_status st = collect_side(&s->talk, p, response, field, err);
 
 	if (st == OD_OK)
-		st = side_render(s, r, err);
+		st = side_render(s, r, false, err);
 	if (st == OD_OK)
 		st = side_encode(s, r->tokenizer, err);
 	if (st == OD_OK)
@@ -587,7 +587,7 @@ apply_dialogue(const struct od_rules *r, const struct od_pair *p, struct od_pair
 	if (st == OD_OK && !answers)
 		st = od_fail(err, OD_EFORMAT, "field 'messages' has no message of the role 'assistant'");
 	if (st == OD_OK)
-		st = side_render(&s, r, err);
+		st = side_render(&s, r, false, err);
 	if (st == OD_OK)
 		st = side_encode(&s, r->tokenizer, err);
 	if (st == OD_OK)
@@ -661,4 +661,42 @@ od_rules_apply(const struct od_rules *r, const struct od_pair *p, struct od_pair
 	if (!r->tokenizer || !r->chat)
 		return od_fail(err, OD_EFORMAT, "field 'prompt_ids' is missing, and the model has no tokenizer for texts");
 	return talk ? apply_dialogue(r, p, out, drop, err) : apply_pair(r, p, out, drop, err);
+}
+
+/* The prompt as the text a response follows. */
+static enum od_status
+prompt_text(struct side *s, const struct od_rules *r, const json_t *prompt, const char *system, bool raw, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	if (raw) {
+		if (!json_is_string(prompt))
+			return od_fail(err, OD_EFORMAT, "field 'prompt' must be a string where no chat template is used");
+		od_buf_append(&s->text, json_string_value(prompt), json_string_length(prompt));
+		return settle_bos(s, r->tokenizer, err);
+	}
+	if (system)
+		st = add_message(&s->talk, "system", system, strlen(system), err);
+	if (st == OD_OK)
+		st = add_prompt(&s->talk, prompt, err);
+	if (st == OD_OK && s->talk.n && strcmp(s->talk.m[s->talk.n - 1].role, "assistant") == 0)
+		st = od_fail(err, OD_EFORMAT, "field 'prompt' ends with a message of the role 'assistant': there is nothing to answer");
+	return st == OD_OK ? side_render(s, r, true, err) : st;
+}
+
+enum od_status
+od_rules_prompt(const struct od_rules *r, const json_t *prompt, const char *system, bool raw, struct od_ids *out,
+	struct od_error *err)
+{
+	struct side s = SIDE_INIT;
+	enum od_status st;
+
+	out->n = 0;
+	if (!r->tokenizer)
+		return od_fail(err, OD_EUSAGE, "the model directory has no tokenizer.json");
+	st = prompt_text(&s, r, prompt, system, raw, err);
+	if (st == OD_OK)
+		st = od_tokenizer_encode(r->tokenizer, s.text.data ? s.text.data : "", s.text.len, true, out, err);
+	side_release(&s);
+	return st;
 }
