@@ -113,10 +113,11 @@ thirty_two(const char *row, int64_t l, int64_t k)
 }
 
 static inline __attribute__((always_inline)) void
-dots_block(int rows, int cols, int64_t k, const char *a, int64_t lda, const char *const *b, float sum[DOTS_SUMS])
+dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b, float sum[DOTS_SUMS])
 {
 	vf s[DOTS_SUMS] = { { 0 } };
 
+	(void)type;
 	for (int64_t l = 0; l < k; l += 32) {
 		__m512bh bv[8];
 
@@ -135,7 +136,6 @@ dots_block(int rows, int cols, int64_t k, const char *a, int64_t lda, const char
 	dots_reduce(sum, s);
 }
 
-#define DOTS_BLOCK(rows, cols, type, ...) dots_block(rows, cols, __VA_ARGS__)
 #include "cpu/dots_walk.inc.h"
 
 void

@@ -30,7 +30,6 @@ dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int
 	dots_reduce(sum, s);
 }
 
-#define DOTS_BLOCK(rows, cols, type, ...) dots_block(rows, cols, type, __VA_ARGS__)
 #include "cpu/dots_walk.inc.h"
 
 static void

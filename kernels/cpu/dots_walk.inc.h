@@ -1,5 +1,7 @@
 /* dots_walk.inc.h -- the blocks of a product of few rows: up to 8 rows of a by as many of b as make 16 sums. Included after
- * DOTS_BLOCK(rows, cols, type, k, a, lda, b, sum) is defined; strides are in bytes. */
+ * dots_block(rows, cols, type, k, a, lda, b, sum) is defined; strides are in bytes. */
+
+#include "base/num.h"
 
 static inline void
 dots_store(const struct bf16_result *r, int64_t row, int64_t col, float sum)
@@ -22,7 +24,7 @@ dots_tile(int rows, int cols, enum od_dtype type, int64_t row, int64_t col, int6
 
 	for (int j = 0; j < cols; j++)
 		at[j] = b + (col + j < r->cols ? col + j : r->cols - 1) * ldb;
-	DOTS_BLOCK(rows, cols, type, k, a + row * lda, lda, at, sum);
+	dots_block(rows, cols, type, k, a + row * lda, lda, at, sum);
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < cols && col + j < r->cols; j++)
 			dots_store(r, row + i, col + j, sum[i * cols + j]);

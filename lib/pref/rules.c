@@ -669,6 +669,8 @@ prompt_text(struct side *s, const struct od_rules *r, const json_t *prompt, cons
 {
 	enum od_status st = OD_OK;
 
+	if (!json_is_string(prompt) && !json_is_array(prompt))
+		return od_json_fail_type(prompt, "prompt", "a string or messages", err);
 	if (raw) {
 		if (!json_is_string(prompt))
 			return od_fail(err, OD_EFORMAT, "field 'prompt' must be a string where no chat template is used");
