@@ -5,28 +5,40 @@
  */
 #include "cpu/dots_reduce.inc.h"
 
-/* Sums of 'rows' rows of a and 'cols' rows of b, rows * cols <= DOTS_SUMS, into the result at (row, col). */
 static inline __attribute__((always_inline)) void
-dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b,
-	float sum[DOTS_SUMS])
+dots_step(int rows, int cols, enum od_dtype type, vf s[DOTS_SUMS], int64_t l, int64_t left, const char *a, int64_t lda,
+	const char *const *b, int64_t next)
 {
-	vf s[DOTS_SUMS] = { { 0 } };
+	vf bv[8];
 
-	for (int64_t l = 0; l < k; l += VW) {
-		vf bv[DOTS_SUMS];
+#pragma GCC unroll 8
+	for (int j = 0; j < cols; j++) {
+		bv[j] = vf_get(b[j], type, l, left);
+		__builtin_prefetch(b[j] + next + l * (type == OD_F32 ? 4 : 2));
+	}
+#pragma GCC unroll 8
+	for (int i = 0; i < rows; i++) {
+		vf av = vf_get(a + i * lda, type, l, left);
 
 #pragma GCC unroll 8
 		for (int j = 0; j < cols; j++)
-			bv[j] = vf_get(b[j], type, l, k - l);
-#pragma GCC unroll 8
-		for (int i = 0; i < rows; i++) {
-			vf av = vf_get(a + i * lda, type, l, k - l);
-
-#pragma GCC unroll 8
-			for (int j = 0; j < cols; j++)
-				s[i * cols + j] += av * bv[j];
-		}
+			s[i * cols + j] += av * bv[j];
 	}
+}
+
+/* Sums of 'rows' rows of a and 'cols' rows of b, rows * cols <= DOTS_SUMS, into the result at (row, col). next: bytes to the rows
+ * of b that come after. */
+static inline __attribute__((always_inline)) void
+dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b, int64_t next,
+	float sum[DOTS_SUMS])
+{
+	vf s[DOTS_SUMS] = { { 0 } };
+	int64_t l = 0;
+
+	for (; l + VW <= k; l += VW)
+		dots_step(rows, cols, type, s, l, VW, a, lda, b, next);
+	if (l < k)
+		dots_step(rows, cols, type, s, l, k - l, a, lda, b, next);
 	dots_reduce(sum, s);
 }
 

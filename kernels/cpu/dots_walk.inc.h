@@ -1,5 +1,5 @@
 /* dots_walk.inc.h -- the blocks of a product of few rows: up to 8 rows of a by as many of b as make 16 sums. Included after
- * dots_block(rows, cols, type, k, a, lda, b, sum) is defined; strides are in bytes. */
+ * dots_block(rows, cols, type, k, a, lda, b, next, sum) is defined; strides are in bytes. */
 
 #include "base/num.h"
 
@@ -24,7 +24,7 @@ dots_tile(int rows, int cols, enum od_dtype type, int64_t row, int64_t col, int6
 
 	for (int j = 0; j < cols; j++)
 		at[j] = b + (col + j < r->cols ? col + j : r->cols - 1) * ldb;
-	dots_block(rows, cols, type, k, a + row * lda, lda, at, sum);
+	dots_block(rows, cols, type, k, a + row * lda, lda, at, 8 * ldb, sum);
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < cols && col + j < r->cols; j++)
 			dots_store(r, row + i, col + j, sum[i * cols + j]);
