@@ -206,7 +206,7 @@ static void
 append_missing(struct od_buf *out, const struct od_member *members, size_t n_members, const bool *found, bool comma)
 {
 	for (size_t m = 0; m < n_members; m++) {
-		if (found[m])
+		if (found[m] || !members[m].value)
 			continue;
 		if (comma)
 			od_buf_char(out, ',');
@@ -217,11 +217,23 @@ append_missing(struct od_buf *out, const struct od_member *members, size_t n_mem
 	}
 }
 
+/* What precedes a last member that is left out: its comma, and the space around that. */
+static void
+drop_comma(struct od_buf *out, size_t start)
+{
+	size_t end = out->len;
+
+	while (end > start && skip_space(out->data, end - 1, end) == end)
+		end--;
+	if (end > start && out->data[end - 1] == ',')
+		out->len = end - 1;
+}
+
 void
 od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members)
 {
 	bool *found = od_calloc(n_members, sizeof *found), any = false;
-	size_t i = skip_space(line, 0, n) + 1, copied = 0;
+	size_t i = skip_space(line, 0, n) + 1, copied = 0, start = out->len;
 
 	if (!found) {
 		out->failed = true;
@@ -229,20 +241,27 @@ od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_
 	}
 	for (i = skip_space(line, i, n); i < n && line[i] == '"'; i = skip_space(line, i, n)) {
 		size_t key = i, key_end = skip_string(line, i, n), value, m;
+		bool last, removed;
 
-		any = true;
 		value = skip_space(line, skip_space(line, key_end, n) + 1, n);        /* behind the colon */
 		i = skip_value(line, value, n);
 		m = find_member(line + key, key_end - key, members, n_members);
+		removed = m < n_members && !members[m].value;
 		if (m < n_members) {
-			od_buf_append(out, line + copied, value - copied);
-			od_buf_append(out, members[m].value, members[m].value_len);
+			od_buf_append(out, line + copied, (removed ? key : value) - copied);
+			if (!removed)
+				od_buf_append(out, members[m].value, members[m].value_len);
 			found[m] = true;
 			copied = i;
 		}
 		i = skip_space(line, i, n);
-		if (i < n && line[i] == ',')
-			i++;
+		last = i >= n || line[i] != ',';
+		i = last ? i : skip_space(line, i + 1, n);
+		if (removed && !last)
+			copied = i;
+		else if (removed && any)
+			drop_comma(out, start);
+		any = any || !removed;
 	}
 	if (i > n)
 		i = n;
