@@ -10,7 +10,7 @@
 const char *const od_strategy_names[] = {
 	"best-worst", "best-random", "math-paper", "math-authors", "iterative", "raft", NULL
 };
-const char *const od_unfit_names[] = { "fit", "empty", "too long", "truncated", "no answer" };
+const char *const od_unfit_names[] = { "fit", "empty", "too long", "truncated", "no answer", "not scored" };
 const char *const od_unpaired_names[] = {
 	"paired", "no response", "single", "all wrong", "under floor", "identical", "no lower score", "under margin", "over margin"
 };
@@ -60,17 +60,26 @@ needs_score(const struct od_pairing *p)
 	return s == OD_RAFT ? any_score(p->c) || !needs_correct(p) || p->rules->floor > -INFINITY : s != OD_ITERATIVE;
 }
 
+/* null is what od-score writes where an expert could not say. */
+static bool
+is_null(const struct od_candidate *r, const char *name)
+{
+	return json_is_null(json_object_get(r->json, name));
+}
+
 static enum od_status
 check_needs(const struct od_pairing *p, struct od_error *err)
 {
 	bool correct = needs_correct(p), score = needs_score(p);
 
 	for (size_t i = 0; i < p->c->n; i++) {
-		if (correct && p->c->list[i].correct < 0)
+		const struct od_candidate *r = &p->c->list[i];
+
+		if (correct && r->correct < 0 && !is_null(r, "correct"))
 			return od_fail(err, OD_EFORMAT, "field 'responses.%zu.correct' is missing: run 'od-score verify' first", i);
-		if (score && isnan(p->c->list[i].score))
+		if (score && isnan(r->score) && !is_null(r, "score"))
 			return od_fail(err, OD_EFORMAT, "field 'responses.%zu.score' is missing: run od-score with an expert first", i);
-		if (score && !isfinite(p->c->list[i].score))
+		if (score && isinf(r->score))
 			return od_fail(err, OD_EFORMAT, "field 'responses.%zu.score' is not finite", i);
 	}
 	return OD_OK;
@@ -129,6 +138,8 @@ judge(struct od_pairing *p, size_t i, struct od_error *err)
 		*unfit = OD_UNFIT_TRUNCATED;
 	else if (is_math(p->rules->strategy) && lacks_answer(r->json))
 		*unfit = OD_UNFIT_NO_ANSWER;
+	else if ((needs_correct(p) && r->correct < 0) || (needs_score(p) && isnan(r->score)))
+		*unfit = OD_UNFIT_NOT_SCORED;
 	p->unfit[*unfit]++;
 	return st;
 }

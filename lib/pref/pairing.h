@@ -15,7 +15,7 @@
  * text (but for white space around it) on both sides.
  *
  * Left out beforehand: texts of white space alone; responses that are too long, or cut at their length; under math-* those
- * without an extracted answer. A random choice depends on the seed and the record alone.
+ * without an extracted answer; those of which an expert could not say what the strategy asks (null). A random choice depends on the seed and the record alone.
  */
 #ifndef OD_PREF_PAIRING_H
 #define OD_PREF_PAIRING_H
@@ -43,7 +43,8 @@ struct od_pairing_rules {
 };
 
 /* Why a response takes no part. */
-enum od_unfit { OD_FIT, OD_UNFIT_EMPTY, OD_UNFIT_TOO_LONG, OD_UNFIT_TRUNCATED, OD_UNFIT_NO_ANSWER, OD_N_UNFIT };
+enum od_unfit { OD_FIT, OD_UNFIT_EMPTY, OD_UNFIT_TOO_LONG, OD_UNFIT_TRUNCATED, OD_UNFIT_NO_ANSWER, OD_UNFIT_NOT_SCORED,
+	OD_N_UNFIT };
 extern const char *const od_unfit_names[OD_N_UNFIT];                   /* "fit", "empty", "too long", ... */
 
 /* Why a record gives no (further) pair. */

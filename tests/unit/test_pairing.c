@@ -314,6 +314,12 @@ what_is_missing_is_named(void **state)
 		assert_int_equal(od_pairing_begin(&p, &r, &s.c, 0, NULL), needs[i].score ? OD_EFORMAT : OD_OK);
 		s.list[1].score = INFINITY;
 		assert_int_equal(od_pairing_begin(&p, &r, &s.c, 0, NULL), needs[i].score ? OD_EFORMAT : OD_OK);
+		s.list[1].score = NAN;                 /* an expert that could not say */
+		s.list[1].correct = -1;
+		json_object_set_new((json_t *)s.list[1].json, "score", json_null());
+		json_object_set_new((json_t *)s.list[1].json, "correct", json_null());
+		assert_int_equal(od_pairing_begin(&p, &r, &s.c, 0, NULL), OD_OK);
+		assert_true(p.unfit[OD_UNFIT_NOT_SCORED] == 1 && p.unfit[OD_FIT] == 1);
 		clear(&s);
 	}
 	od_pairing_release(&p);

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# examples/recipes: each says what it needs, plans its stages in order with options that the tools have, and runs.
+. tests/cli/lib.sh
+command -v make > /dev/null || skip_all "make is not installed"
+
+R=$PWD/examples/recipes
+BIN=$(cd "$BIN" && pwd)
+export BIN
+unset MAKEFLAGS MFLAGS MAKELEVEL
+recipe() { local name=$1; shift; make --no-print-directory -f "$R/$name/Makefile" "$@"; }
+prompts() { seq 1 "$1" | awk '{ printf "{\"id\":\"p%d\",\"prompt\":\"%d + %d?\",\"answer\":\"%d\"}\n", $1, $1, $1, 2 * $1 }'; }
+prompts 12 > "$T/prompts"
+common=(MODEL=policy PRM=prm ARMORM=armorm PROMPTS="$T/prompts" OUT="$T/plan")
+mkdir "$T/policy" && cd "$T" || exit 1
+
+# ---- what is missing is named ----
+for name in math chat iterative-dpo raft; do
+	run_tool recipe $name
+	exit_is 2 "$name without variables fails"
+	like "$err" "MODEL= is missing; the head of .*$name/Makefile" "$name: what is missing is named"
+	like "$(head -n 40 "$R/$name/Makefile")" $'\n'"#   make -f examples/recipes/$name/Makefile MODEL=DIR .*"$'\n'"# MODEL " "$name: and there it stands"
+done
+
+# ---- plans ----
+stages() { sed -nE 's/^\{ (.*); \} <.*/\1/p; /od-train/p' | grep -oE '(^| )od-[a-z]+( (verify|prm|armorm))?' | tr -s ' \n' ' ' | sed 's/^ //; s/ $//'; }
+is "$(recipe math -n "${common[@]}" | stages)" "od-sample od-score verify od-score prm od-pair od-ref od-train" "math: its stages"
+is "$(recipe chat -n "${common[@]}" | stages)" "od-sample od-score armorm od-pair od-ref od-train" "chat: its stages"
+once="od-sample od-score verify od-pair od-ref od-train"
+is "$(recipe iterative-dpo -n ITERATIONS=2 "${common[@]}" | stages)" "$once $once" "iterative-dpo: its stages, twice"
+is "$(recipe iterative-dpo -n "${common[@]}" | grep -c od-train)" 7 "seven iterations"
+like "$(recipe iterative-dpo -n ITERATIONS=2 "${common[@]}" | grep 'od-ref' | tail -n 1)" "--model $T/plan/1/model " "the second one's reference is the first one's model"
+once="od-sample od-score verify od-pair od-train"
+is "$(recipe raft -n ITERATIONS=2 "${common[@]}" | stages)" "$once $once" "raft: its stages, twice"
+plan=$(recipe parallel -n NAME=math JOBS=3 "${common[@]}")
+is "$(grep -c "CMD='od-.*' .*parallel/run" <<< "$plan")" 3 "parallel: sampling, scoring and reference are fanned out"
+is "$(grep -cE '^od-train|od-pair' <<< "$plan")" 2 "parallel: pairs and training are not"
+
+# Every option of every command is one the tool has.
+help_of() { # TOOL [COMMAND]
+	local h
+	h=$("$BIN/$1" ${2:+"$2"} --help 2> /dev/null) && printf '%s' "$h"
+}
+for name in math chat iterative-dpo raft; do
+	recipe $name -n ITERATIONS=1 "${common[@]}" | sed 's/^{ //; s/; } <.*//' | tr '|' '\n' | grep -E '^ *od-' > "$T/commands"
+	unknown= absent=
+	while read -r tool rest; do
+		command=$(grep -oE '^[a-z]+' <<< "$rest")
+		help=$(help_of "$tool" $command) || { absent+=" $tool${command:+ $command}"; continue; }
+		for option in $(grep -oE '(^| )--?[a-z][a-z0-9-]*' <<< "$rest"); do
+			grep -qE -- "(^|[ ,])$option([ ,]|\$)" <<< "$help" || unknown+=" $tool $option"
+		done
+	done < "$T/commands"
+	is "$unknown" "" "$name: the tools have all its options${absent:+ (not here:$absent)}"
+done
+
+# ---- runs ----
+root=${R%/examples/recipes}
+python3 "$root/tests/fixtures/make_tokenizer.py" "$T/tiny" 320 --template chatml > /dev/null &&
+	python3 "$root/tests/fixtures/make_model.py" "$T/tiny" --vocab 320 --positions 512 > /dev/null || { tap_result 1 "a tiny model"; done_testing; }
+train=(TRAIN="--batch 4 --epochs 1 --warmup-ratio 0 --threads 1 -q" REF="--chat-template qwen25-math --threads 1 -q" PAIR="--seed 1 -q")
+
+# From scored candidates on, as an interrupted recipe goes on.
+candidates() { # what experts would leave of the prompts
+	awk '{ sub(/}$/, ""); for (i = 0; i < 4; i++) r[i] = sprintf("{\"text\":\"it is \\\\boxed{%d}\",\"score\":%g,\"correct\":%s,\"tokens\":5}", NR + i, 9 - i * 0.7, i < 2 ? "true" : "false")
+		printf "%s,\"responses\":[%s,%s,%s,%s],\"score\":{\"expert\":\"prm\",\"scale\":[10,0]}}\n", $0, r[0], r[1], r[2], r[3] }' "$T/prompts"
+}
+for name in math chat; do
+	mkdir "$T/$name"
+	touch "$T/$name/candidates.jsonl"
+	candidates > "$T/$name/scored.jsonl"
+	run_tool recipe $name MODEL="$T/tiny" PRM=none ARMORM=none PROMPTS="$T/prompts" OUT="$T/$name" "${train[@]}"
+	exit_is 0 "$name: from scored candidates to a model"
+	ok "$name: the model is there" test -s "$T/$name/model/model.safetensors"
+	is "$(jq .pairs "$T/$name/pairs.json")" "$([ $name = math ] && echo 12 || echo 12)" "$name: the counts are there"
+	ok "$name: nothing half done is left" test -z "$(ls "$T/$name"/*.part 2> /dev/null)"
+	run_tool recipe $name MODEL="$T/tiny" PRM=none ARMORM=none PROMPTS="$T/prompts" OUT="$T/$name" "${train[@]}"
+	like "$out" 'Nothing to be done' "$name: once is enough"
+done
+is "$(grep -v '^{"od_' "$T/math/pairs.jsonl" | jq -r 'select(.id == "p3").prompt')" "3 + 3? Let's think step by step and output the final answer within \\boxed{}" \
+	"math: pairs have the prompt that the model was shown"
+is "$(grep -v '^{"od_' "$T/chat/pairs.jsonl" | jq -c 'select(.id == "p3") | [.prompt, .chosen_index, .rejected_index]')" '["3 + 3?",0,3]' "chat: the best against the worst"
+
+# A stage that fails leaves nothing that looks finished.
+rm -r "$T/chat"; mkdir "$T/chat"; touch "$T/chat/candidates.jsonl"
+{ candidates; echo '{'; } > "$T/chat/scored.jsonl"
+run_tool recipe chat MODEL="$T/tiny" ARMORM=none PROMPTS="$T/prompts" OUT="$T/chat" "${train[@]}"
+exit_is 2 "a stage that fails stops the recipe"
+ok "and is not taken as done" test ! -e "$T/chat/pairs.jsonl"
+is "$(ls "$T/chat" | grep -cE '^(ref|model)')" 0 "nor is anything after it begun"
+done_testing
