@@ -25,7 +25,8 @@ add_json(struct set *s, const char *text, double score, int correct, json_t *jso
 	assert_true(s->c.n < MAX);
 	assert_non_null(json);
 	s->c.list = s->list;
-	s->list[s->c.n++] = (struct od_candidate){ json, text, strlen(text), score, correct };
+	s->list[s->c.n++] = (struct od_candidate){ .json = json, .text = text, .len = strlen(text), .score = score,
+		.correct = correct };
 }
 
 static void
