@@ -43,6 +43,7 @@
 /* ---- sub-commands ------------------------------------------------------------------------------------------------------- */
 
 #define OD_SCORE_COMMANDS(X) \
+	X(combine, "one score of several that experts have left under names") \
 	X(data, "scores that are in the data already (the default)")
 
 #define X(name, summary) int od_score_##name(int argc, char **argv);
@@ -131,7 +132,7 @@ struct score_responses_options {
 	const char *name;                          /* write scores.NAME; NULL: score */
 	const char *answer;                        /* path of the reference answer; NULL: "answer" */
 	int unscored;                              /* enum score_unscored */
-	bool rescore;
+	bool rescore, only_missing;
 	int64_t window;                            /* responses asked about at once; 0: as suits the expert */
 	struct od_objective objective;             /* eta and tau_good, for the warnings only */
 };
@@ -150,8 +151,7 @@ struct score_expert {
 /* The whole main of a sub-command: options, stream, expert, report. Returns the exit code.
  *
  * Responses are asked about in windows of whole records; those of a record stand together, in order. Records come out in the
- * order they came in, and a failure finds all records before it written. A record that has this run's scores already passes as it
- * is, without asking. */
+ * order they came in, and a bad one finds those before it written. */
 int score_responses_main(const struct score_expert *e, int argc, char **argv);
 
 #endif
