@@ -282,14 +282,6 @@ pick_rejected(struct od_pairing *p, size_t w, const struct rivals *r)
 
 /* ---- pairs -------------------------------------------------------------------------------------------------------------- */
 
-/* raft: a text is taken once. */
-static void
-use_copies(struct od_pairing *p, size_t w)
-{
-	for (size_t j = 0; j < p->c->n; j++)
-		p->items[j].used = p->items[j].used || (is_free(p, j) && same_text(p, w, j));
-}
-
 static size_t
 count_free(const struct od_pairing *p)
 {
@@ -311,16 +303,15 @@ od_pairing_next(struct od_pairing *p, struct od_choice *out)
 	if (p->items[w].reward <= p->rules->floor)
 		return OD_UNPAIRED_FLOOR;
 	*out = (struct od_choice){ w, OD_NO_RESPONSE, p->items[w].reward, NAN };
-	if (p->rules->strategy == OD_RAFT) {
-		use_copies(p, w);
-		return OD_PAIRED;
+	if (p->rules->strategy != OD_RAFT) {
+		r = find_rivals(p, w);
+		if (!r.n)
+			return r.why;
+		out->rejected = pick_rejected(p, w, &r);
+		out->score_rejected = p->items[out->rejected].reward;
+		p->items[out->rejected].used = true;
 	}
-	r = find_rivals(p, w);
-	if (!r.n)
-		return r.why;
-	out->rejected = pick_rejected(p, w, &r);
-	out->score_rejected = p->items[out->rejected].reward;
-	p->items[w].used = p->items[out->rejected].used = true;
+	p->items[w].used = true;
 	return OD_PAIRED;
 }
 

@@ -87,4 +87,54 @@ run_tool recipe chat MODEL="$T/tiny" ARMORM=none PROMPTS="$T/prompts" OUT="$T/ch
 exit_is 2 "a stage that fails stops the recipe"
 ok "and is not taken as done" test ! -e "$T/chat/pairs.jsonl"
 is "$(ls "$T/chat" | grep -cE '^(ref|model)')" 0 "nor is anything after it begun"
+
+# ---- whole runs, from prompts: a model that answers 7 or 8 to everything, where 7 is right ----
+has() { help_of "$@" > /dev/null; }
+if ! has od-sample || ! has od-score verify; then
+	skip 11 "no od-sample, or no od-score verify"
+	done_testing
+fi
+sed 's/"answer":"[0-9]*"/"answer":"7"/' "$T/prompts" > "$T/sevens"
+jq -c --arg suffix " Let's think step by step and output the final answer within \\boxed{}" \
+	'.prompt += $suffix | .chosen = "so \\boxed{7}", .chosen = "so \\boxed{8}"' "$T/sevens" > "$T/sft"
+"$BIN/od-train" -q --threads 1 --objective sft --chat-template qwen25-math --lr 1e-2 --batch 8 --epochs 20 --model "$T/tiny" --out "$T/seven" "$T/sft"
+sample=(-k 8 --temperature 1 --max-tokens 24 --format math-suffix --chat-template qwen25-math --seed 1 --threads 1 -q)
+right() { "$BIN/od-sample" --model "$1" "${sample[@]}" "$T/sevens" | jq -r '.responses[].text' | awk '/boxed.7/ { n++ } END { print int(100 * n / NR) }'; }
+before=$(right "$T/seven")
+ok "before: it is right about half of the time ($before %)" test "$before" -gt 25 -a "$before" -lt 75
+train=(MODEL="$T/seven" PROMPTS="$T/sevens" SAMPLE="${sample[*]}" REF="--chat-template qwen25-math --threads 1 -q"
+	TRAIN="--lr 3e-3 --batch 4 --warmup-steps 0 --threads 1 -q" ITERATIONS=2)
+for name in raft iterative-dpo; do
+	run_tool recipe $name "${train[@]}" OUT="$T/$name"
+	exit_is 0 "$name: from prompts to the last model"
+	after=$(right "$T/$name/2/model")
+	ok "$name: it is right more often afterwards ($before % to $after %)" test "$after" -gt $((before + 15))
+	is "$(cat "$T/$name"/[12]/prompts.jsonl | jq -r .id | sort)" "$(jq -r .id "$T/sevens" | sort)" "$name: each iteration has prompts of its own"
+done
+
+if ! has od-score prm || ! has od-score armorm; then
+	skip 5 "no od-score prm, or no od-score armorm"
+	done_testing
+fi
+cd "$root" || exit 1
+python3 tests/fixtures/make_model.py "$T/prm" --family qwen2 --head prm --positions 400 > /dev/null &&
+	python3 tests/fixtures/make_tokenizer.py "$T/prm" --template chatml --pattern qwen2 --special '<extra_0>' > /dev/null &&
+	python3 tests/fixtures/make_model.py "$T/armorm" --head armorm --untied > /dev/null &&
+	python3 tests/fixtures/make_tokenizer.py "$T/armorm" --template llama3 --pattern llama3 > /dev/null || tap_result 1 "reward models"
+cd "$T" || exit 1
+train+=(PRM="$T/prm" ARMORM="$T/armorm" PAIR="--floor -1000")
+for name in math chat; do
+	run_tool recipe $name "${train[@]}" OUT="$T/whole-$name"
+	exit_is 0 "$name: from prompts to a model"
+done
+is "$(grep -v '^{"od_' "$T/whole-math/pairs.jsonl" | jq -c 'select((.correct_chosen and (.chosen | test("7")) and .score.expert == "prm") | not)')" "" \
+	"math: what is chosen is right, and its score is the reward model's"
+if command -v parallel > /dev/null; then
+	export HOME=$T PARALLEL_HOME=$T/.parallel
+	run_tool recipe parallel NAME=math "${train[@]}" SHARDS=3 JOBS=2 THREADS=1 OUT="$T/fanned"
+	exit_is 0 "math, fanned out"
+	is "$(grep -v '^{"od_' "$T/fanned/pairs.jsonl" | md5sum)" "$(grep -v '^{"od_' "$T/whole-math/pairs.jsonl" | md5sum)" "has the same pairs"
+else
+	skip 2 "GNU parallel is not installed"
+fi
 done_testing

@@ -268,11 +268,13 @@ raft(void **state)
 	add(&s, "b", NAN, 1);
 	add(&s, "c", NAN, 1);
 	add(&s, "b ", NAN, 1);
-	begin(&p, &s, &r, 0);                      /* without scores in order, each text once */
+	begin(&p, &s, &r, 0);                      /* without scores in order, copies too */
 	assert_int_equal(od_pairing_next(&p, &choice), OD_PAIRED);
 	assert_true(choice.chosen == 1 && choice.rejected == OD_NO_RESPONSE && isnan(choice.score_chosen));
 	assert_int_equal(od_pairing_next(&p, &choice), OD_PAIRED);
 	assert_int_equal(choice.chosen, 2);
+	assert_int_equal(od_pairing_next(&p, &choice), OD_PAIRED);
+	assert_int_equal(choice.chosen, 3);
 	assert_int_equal(od_pairing_next(&p, &choice), OD_UNPAIRED_ALL_WRONG);
 	r.floor = 0;
 	assert_int_equal(od_pairing_begin(&p, &r, &s.c, 0, &err), OD_EFORMAT);
