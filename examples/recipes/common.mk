@@ -26,7 +26,7 @@ endef
 stage = $(local)
 
 # $(call train,OPTIONS): od-train, by TRAIN_ON if that is set, into the target from the first prerequisite; an interrupted run goes on.
-train = $(TRAIN_ON) od-train $(if $(wildcard $@.run/step-*),--resume --out $@,$1 --out $@ $<)
+train = $(TRAIN_ON) od-train $1 --out $@ $(if $(wildcard $@.run/step-*),--resume) $<
 
 # What od-sample --format math-suffix shows the model behind a problem. Experts see the problem alone; training sees what was
 # shown, so it is put behind the prompts of pairs.

@@ -80,6 +80,27 @@ is "$(grep -v '^{"od_' "$T/math/pairs.jsonl" | jq -r 'select(.id == "p3").prompt
 	"math: pairs have the prompt that the model was shown"
 is "$(grep -v '^{"od_' "$T/chat/pairs.jsonl" | jq -c 'select(.id == "p3") | [.prompt, .chosen_index, .rejected_index]')" '["3 + 3?",0,3]' "chat: the best against the worst"
 
+# A training that was interrupted goes on.
+rm -r "$T/math/model"*
+mv "$T/math/ref.jsonl" "$T/math/ref"; for i in $(seq 20); do grep -v '^{"od_' "$T/math/ref"; done > "$T/math/ref.jsonl"
+long=(TRAIN="--batch 4 --epochs 1 --save-every 5 --threads 1 -q")
+cat > "$T/kill" <<- 'SCRIPT'
+	#!/usr/bin/env bash
+	"$@" &
+	pid=$!
+	while ! ls "$RUN"/step-* > /dev/null 2>&1 && kill -0 $pid; do sleep 0.02; done
+	kill -KILL $pid
+	wait $pid
+SCRIPT
+chmod +x "$T/kill"
+run_tool env RUN="$T/math/model.run" TRAIN_ON="$T/kill" make -f "$R/math/Makefile" MODEL="$T/tiny" PRM=none PROMPTS="$T/prompts" OUT="$T/math" "${long[@]}"
+exit_is 2 "a training that is killed fails"
+ok "and leaves no model" test ! -e "$T/math/model"
+run_tool recipe math MODEL="$T/tiny" PRM=none PROMPTS="$T/prompts" OUT="$T/math" "${long[@]}"
+exit_is 0 "and goes on when the recipe is run again"
+like "$out" 'od-train .* --resume ' "from where it was"
+is "$(jq -s 'map(select(.step).step) | length == (unique | length)' "$T/math/model.run/metrics.jsonl")" true "with every update done once"
+
 # A stage that fails leaves nothing that looks finished.
 rm -r "$T/chat"; mkdir "$T/chat"; touch "$T/chat/candidates.jsonl"
 { candidates; echo '{'; } > "$T/chat/scored.jsonl"
