@@ -4,8 +4,8 @@
 
 static const struct od_tool tool = {
 	"od-pair", "turn scored candidates into preference pairs", "[OPTION...] [FILE...]",
-	"Reads records with 'prompt' and 'responses' from FILEs or standard input and writes a pair for each that\n"
-	"gives one: prompt, chosen, rejected and their scores. --strategy raft writes prompt and chosen alone.\n"
+	"Reads records with 'prompt' and 'responses' from FILEs or standard input and writes, for each that\n"
+	"gives one, a pair: prompt, chosen, rejected and scores; --strategy raft: prompt and chosen.\n"
 };
 
 static enum od_status

@@ -1,8 +1,8 @@
 # common.mk -- what the recipes share: strict shells, framed streams, files that are complete or not there.
 #
-# A recipe is run from anywhere, as make -f examples/recipes/NAME/Makefile VARIABLE=VALUE...; -n shows what it would do. Each stage
-# leaves its stream in OUT: what is there is not made again, so the same command goes on after an interruption, and a stage is
-# done anew when its file is removed. One recipe at a time in an OUT.
+# A recipe is run from anywhere, as make -f examples/recipes/NAME/Makefile VARIABLE=VALUE...; -n shows what it would do. Each
+# stage leaves its stream in OUT: what is there is not made again, so the same command goes on after an interruption, and a stage
+# is done anew when its file is removed. One recipe at a time in an OUT.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -25,7 +25,8 @@ define local
 endef
 stage = $(local)
 
-# $(call train,OPTIONS): od-train, by TRAIN_ON if that is set, into the target from the first prerequisite; an interrupted run goes on.
+# $(call train,OPTIONS): od-train, by TRAIN_ON if that is set, into the target from the first prerequisite; an interrupted run
+# goes on.
 train = $(TRAIN_ON) od-train $1 --out $@ $(if $(wildcard $@.run/step-*),--resume) $<
 
 # What od-sample --format math-suffix shows the model behind a problem. Experts see the problem alone; training sees what was

@@ -15,7 +15,8 @@
  * text (but for white space around it) on both sides.
  *
  * Left out beforehand: texts of white space alone; responses that are too long, or cut at their length; under math-* those
- * without an extracted answer; those of which an expert could not say what the strategy asks (null). A random choice depends on the seed and the record alone.
+ * without an extracted answer; those of which an expert could not say what the strategy asks (null). A random choice depends on
+ * the seed and the record alone.
  */
 #ifndef OD_PREF_PAIRING_H
 #define OD_PREF_PAIRING_H

@@ -123,7 +123,8 @@ pair_summary_write(const struct pair_summary *s, const struct pair_options *o, s
 	put_counts(&b, "responses_left_out", s->responses, od_unfit_names, OD_N_UNFIT);
 	put_moments(&b, "score_chosen", &s->chosen);
 	put_moments(&b, "score_margin", &s->margin);
-	od_buf_printf(&b, ",\"correct_chosen\":{\"known\":%lld,\"correct\":%lld},\"correct_rejected\":{\"known\":%lld,\"correct\":%lld}}\n",
+	od_buf_printf(&b, ",\"correct_chosen\":{\"known\":%lld,\"correct\":%lld},"
+		"\"correct_rejected\":{\"known\":%lld,\"correct\":%lld}}\n",
 		(long long)s->chosen_known, (long long)s->chosen_correct, (long long)s->rejected_known,
 		(long long)s->rejected_correct);
 	st = od_buf_ok(&b) ? od_atomic_write(o->summary, b.data, b.len, err) : od_fail_nomem(err, "a summary", b.len);
