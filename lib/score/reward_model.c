@@ -372,7 +372,10 @@ void
 od_buf_floats(struct od_buf *out, const float *v, size_t n)
 {
 	od_buf_char(out, '[');
-	for (size_t i = 0; i < n; i++)
-		od_buf_printf(out, "%s%.9g", i ? "," : "", (double)v[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			od_buf_char(out, ',');
+		od_buf_json_double(out, v[i]);     /* exactly: what is made of them can be made again */
+	}
 	od_buf_char(out, ']');
 }
