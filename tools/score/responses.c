@@ -17,7 +17,7 @@ struct held {
 	struct od_buf line, source;
 	struct od_candidates c;
 	size_t first, n_asks;                      /* of the window's asks */
-	bool done;                                 /* it has this run's scores already */
+	bool done;                                 /* it has this run's scores, and keeps them */
 	struct od_error err;                       /* why it is unusable: told in its turn */
 };
 
@@ -108,8 +108,10 @@ has_score(const struct run *r, const struct held *h, size_t i)
 static enum od_status
 check_scored(struct run *r, struct held *h)
 {
-	enum od_status st = score_block_refuse(&r->block, &h->rec, false, &h->done, &h->err);
+	bool same;
+	enum od_status st = score_block_refuse(&r->block, &h->rec, false, &same, &h->err);
 
+	h->done = same && r->o->only_missing;
 	for (size_t i = 0; i < h->c.n; i++)
 		h->done = h->done && has_score(r, h, i);
 	return st;
@@ -119,7 +121,7 @@ check_scored(struct run *r, struct held *h)
 static enum od_status
 take(struct run *r, const struct od_record *rec, bool *last, struct od_error *err)
 {
-	struct held *h;
+	struct held *h = NULL;
 	enum od_status st = hold(r, rec, &h, err);
 
 	if (st != OD_OK)
@@ -554,6 +556,7 @@ static const struct od_opt responses_opts[] = {
 	OD_OPT_ENUM(T, unscored, "unscored", "HOW", unscored_names,
 		"a response that cannot be scored makes its record a bad one, or is kept with a score of null"),
 	OD_OPT_FLAG(T, rescore, "rescore", "replace the scores of records that already carry others"),
+	OD_OPT_FLAG(T, only_missing, "only-missing", "leave records as they are that have these scores, made in this way, already"),
 	OD_OPT_INT(T, window, "window", "N", 0, 1 << 20,
 		"responses the expert is asked about at once (0: as suits it); output waits for them"),
 	OD_OPT_DOUBLE(T, objective.tau_good, "tau-good", "T", 0, 0, "score the warnings about pairs take as good"),

@@ -45,6 +45,7 @@
 
 #define OD_SCORE_COMMANDS(X) \
 	X(armorm, "responses by ArmoRM: objectives weighed by a gate") \
+	X(combine, "one score of several that experts have left under names") \
 	X(data, "scores that are in the data already (the default)") \
 	X(prm, "solutions step by step by a process reward model") \
 	X(rm, "responses by a reward model of one number")
@@ -135,7 +136,7 @@ struct score_responses_options {
 	const char *name;                          /* write scores.NAME; NULL: score */
 	const char *answer;                        /* path of the reference answer; NULL: "answer" */
 	int unscored;                              /* enum score_unscored */
-	bool rescore;
+	bool rescore, only_missing;
 	int64_t window;                            /* responses asked about at once; 0: as suits the expert */
 	struct od_objective objective;             /* eta and tau_good, for the warnings only */
 };
@@ -156,8 +157,7 @@ struct score_expert {
 /* The whole main of a sub-command: options, stream, expert, report. Returns the exit code.
  *
  * Responses are asked about in windows of whole records; those of a record stand together, in order. Records come out in the
- * order they came in, and a failure finds all records before it written. A record that has this run's scores already passes as it
- * is, without asking. */
+ * order they came in, and a bad one finds those before it written. */
 int score_responses_main(const struct score_expert *e, int argc, char **argv);
 
 #endif

@@ -36,7 +36,7 @@ END
 score() { # EXPERT OPTION...
 	local expert=$1
 	shift
-	"$S" "$expert" -q --model "$T/$expert" "$@" 2> "$T/told" || cat "$T/told" >&2
+	"$S" "$expert" -q --model "$T/$expert" "$@"
 }
 
 # ---- what is added
