@@ -635,9 +635,9 @@ prompt_text(struct side *s, const struct od_rules *r, const json_t *prompt, cons
 		return settle_bos(s, r->tokenizer, err);
 	}
 	if (system)
-		st = add_message(&s->talk, "system", system, strlen(system), err);
+		st = od_dialogue_add(&s->talk, "system", system, strlen(system), err);
 	if (st == OD_OK)
-		st = add_prompt(&s->talk, prompt, err);
+		st = od_dialogue_add_prompt(&s->talk, prompt, err);
 	if (st == OD_OK && s->talk.n && strcmp(s->talk.m[s->talk.n - 1].role, "assistant") == 0)
 		st = od_fail(err, OD_EFORMAT, "field 'prompt' ends with a message of the role 'assistant': there is nothing to answer");
 	return st == OD_OK ? side_render(s, r, true, err) : st;
