@@ -44,7 +44,9 @@
 
 #define OD_SCORE_COMMANDS(X) \
 	X(combine, "one score of several that experts have left under names") \
-	X(data, "scores that are in the data already (the default)")
+	X(command, "a program of yours scores responses, line by line") \
+	X(data, "scores that are in the data already (the default)") \
+	X(judge, "a language model is asked what a response is worth")
 
 #define X(name, summary) int od_score_##name(int argc, char **argv);
 OD_SCORE_COMMANDS(X)
