@@ -40,7 +40,7 @@ struct od_http {
 	char *secrets[2];                  /* the key, the URL's password; NULL when there is none */
 	struct od_http_options o;
 	struct queue fresh, waiting, flying, done;    /* never tried; to be tried again; being tried; answered */
-	int64_t n_flying;
+	int64_t n_flying, n_waiting;
 	double hold;                       /* the server asked that nobody comes before this */
 	struct od_rng rng;
 	struct od_http_stats stats;
@@ -196,6 +196,7 @@ curl_may_pass(CURLcode rc)
 	case CURLE_OPERATION_TIMEDOUT: case CURLE_PARTIAL_FILE: case CURLE_GOT_NOTHING: case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR: case CURLE_SSL_CONNECT_ERROR: case CURLE_HTTP2: case CURLE_HTTP2_STREAM:
 	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_UNSUPPORTED_PROTOCOL:         /* an answer that is no HTTP: schemes were checked */
 		return true;
 	default:
 		return false;
@@ -266,6 +267,7 @@ end_try(struct od_http *h, struct job *j, CURLcode rc)
 			h->hold = fmax(h->hold, now() + (double)asked);
 		h->stats.retried++;
 		push(&h->waiting, j);
+		h->n_waiting++;
 		return;
 	}
 	if (j->status != OD_OK && (double)asked > h->o.max_wait) {
@@ -331,7 +333,7 @@ begin_try(struct od_http *h, struct job *j, struct od_error *err)
 	od_buf_clear(&j->answer);
 	j->easy = curl_easy_init();
 	if (!j->easy || !set_options(h, j) || curl_multi_add_handle(h->multi, j->easy) != CURLM_OK) {
-		push(&h->waiting, j);            /* the client's end frees it */
+		push(&h->done, j);               /* the client's end frees it */
 		return od_fail_nomem(err, "a request", j->request.len);
 	}
 	push(&h->flying, j);
@@ -340,7 +342,8 @@ begin_try(struct od_http *h, struct job *j, struct od_error *err)
 	return OD_OK;
 }
 
-/* Sends what may be sent now. */
+/* Sends what may be sent now. A request that waits for its next try keeps its place: a service that is down gets `parallel` of
+ * them, not all there are. */
 static enum od_status
 send_due(struct od_http *h, struct od_error *err)
 {
@@ -350,7 +353,9 @@ send_due(struct od_http *h, struct od_error *err)
 	while (st == OD_OK && h->n_flying < h->o.parallel && t >= h->hold) {
 		struct job *j = pop_due(&h->waiting, t);
 
-		if (!j)
+		if (j)
+			h->n_waiting--;
+		else if (h->n_flying + h->n_waiting < h->o.parallel)
 			j = pop(&h->fresh);
 		if (!j)
 			break;
@@ -369,7 +374,7 @@ sleep_ms(const struct od_http *h)
 		return 1000;
 	for (const struct job *j = h->waiting.first; j; j = j->next)
 		next = fmin(next, fmax(j->due, h->hold));
-	if (h->fresh.first)
+	if (h->fresh.first && h->n_flying + h->n_waiting < h->o.parallel)
 		next = fmin(next, h->hold);
 	return next <= t ? 0 : (int)ceil(1e3 * fmin(1, next - t));
 }

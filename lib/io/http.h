@@ -34,7 +34,7 @@ struct od_http_options {
 	const char *key;                           /* NULL: none */
 	const char *key_header;                    /* the header that carries the key, bare; NULL: "Authorization: Bearer KEY" */
 	const char *ca_file;                       /* certificates to trust (PEM) instead of the system's; NULL */
-	int64_t parallel;                          /* requests in flight, at least 1 */
+	int64_t parallel;                          /* requests in flight or between two tries, at least 1 */
 	int64_t retries;                           /* further tries of one request */
 	double connect_timeout, timeout;           /* seconds: until connected; of a whole try */
 	double backoff, max_wait;                  /* seconds, above */

@@ -324,7 +324,7 @@ find_twin(const struct od_openai *o, const struct ask *a, size_t number)
 	for (size_t i = 0; i < o->n; i++) {
 		const struct ask *b = o->asks[o->head + i];
 
-		if (b->twin == o->first + i && b->status == OD_OK && strcmp(a->key, b->key) == 0)
+		if ((b->done || b->twin == o->first + i) && b->status == OD_OK && strcmp(a->key, b->key) == 0)
 			return o->first + i;
 	}
 	return number;

@@ -26,6 +26,8 @@ judge() {
 	"$BIN/od-score" judge --url "$url" --model m --rubric "$T/rubric" "$@"
 }
 
+exec_judge() { exec "$BIN/od-score" judge --url "$url" --model m --rubric "$T/rubric" "$@"; }        # for one to be killed
+
 asked() { wc -l < "$T/$1.log" | tr -d ' '; }
 texts() { jq -r '.body.messages[-1].content' "$T/$1.log"; }
 scores() { jq -c '[.responses[].score]' | tr -d '\n'; }
@@ -51,7 +53,7 @@ is "$(jq -sc 'map(.id)' <<< "$out")" "$(jq -sc 'map(.id)' "$T/in")" "records com
 is "$(asked well)" 80 "one request a response"
 is "$(jq -s 'map(.inflight) | max' "$T/well.log")" 16 "16 at once"
 is "$(jq -rs 'map(.auth) | unique[]' "$T/well.log")" "Bearer $key" "the key is sent"
-like "$err" '80 requests; 160 \+ 560 tokens, cost 160\.0000' "the summary counts requests, tokens and cost"
+like "$err" '80 requests; 200 \+ 560 tokens, cost 200\.0000' "the summary counts requests, tokens and cost"
 is "$(jq -c '.score | [.expert, .model, .range, .temperature]' <<< "$out" | sort -u)" '["judge","m",[1,10],0]' "the score block says how"
 unlike "$out$err$(cat "$T/well.err")" "$key" "the key is in no output"
 
@@ -66,7 +68,7 @@ exit_is 0 "faults that pass once are survived"
 is "$(jq -sc 'map(.responses | map(.score) == [3,4]) | all and length == 13' <<< "$out")" true "every response has its score"
 is "$(jq -sc 'map(.id)' <<< "$out")" "$(jq -sc 'map(.id)' "$T/in")" "order is kept"
 is "$(asked faults)" $((13 * 2 * 2 - 2)) "each is asked once more, what was only slow is not"
-like "$err" '26 requests, 24 retried' "and counted"
+like "$err" '26 requests, 2[2-4] retried' "and counted (libcurl makes a reset on a kept connection good by itself)"
 ok "Retry-After is honoured: $took ms" test "$took" -ge 1900
 unlike "$out$err" "$key" "the key is in no output"
 
@@ -125,7 +127,7 @@ is "$(jq -sc 'map(.responses[0].score)' <<< "$out")" '[null,null,null,null,4,9]'
 is "$(asked faults)" 11 "each was asked for twice"
 is "$(jq -sc 'map(select(.body.messages[0].content | test("no idea")).body.seed)' "$T/faults.log")" '[7,8]' "the second time with another seed"
 like "$err" '5 asked again, 4 without a usable answer' "the summary says so"
-like "$err" "4 responses have no score, first: .*record 'a'.*does not match" "a warning names the first"
+like "$err" "4 responses have no score, first: .*/in:1: responses\.0: .*does not match" "a warning names the first"
 run_tool judge --attempts 2 --unscored keep --cache "$T/cache-bad" --judge-seed 7 "$T/in"
 is "$(asked faults)" 19 "made again, only they are asked again"
 is "$(jq -sc 'map(.responses[0].score)' <<< "$out")" '[null,null,null,null,4,9]' "with the same scores"
@@ -139,7 +141,7 @@ exit_is 4 "--skip-bad leaves them out"
 serve kill --delay 0.05
 set_of 60 > "$T/in"
 for try in 1 2 3; do
-	judge --cache "$T/cache" --parallel 4 --window 8 "$T/in" > "$T/part" 2>> "$T/part.err" &
+	exec_judge --cache "$T/cache" --parallel 4 --window 8 "$T/in" > "$T/part" 2>> "$T/part.err" &
 	pid=$!
 	before=$(asked kill)
 	for _ in $(seq 400); do [ "$(asked kill)" -ge $((before + 20)) ] && break; sleep 0.02; done

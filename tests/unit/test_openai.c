@@ -128,7 +128,7 @@ what_is_sent(void **state)
 	assert_int_equal(od_openai_next(s, &a, NULL), OD_EOF);
 	od_openai_close(s);
 	log = take_log();
-	text = json_dumps(json_object_get(json_array_get(log, 0), "body"), JSON_COMPACT);
+	text = json_dumps(json_object_get(json_array_get(log, 0), "body"), JSON_COMPACT | JSON_REAL_PRECISION(15));
 	assert_string_equal(text, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"worth:1\"}],\"temperature\":0.1,\"top_p\":1,"
 		"\"max_tokens\":7,\"n\":2,\"logprobs\":true,\"top_logprobs\":4,\"stop\":[\"\\n\",\"\\\"x\\\"\"],\"top_k\":5,\"seed\":3}");
 	free(text);
@@ -143,7 +143,7 @@ what_is_sent(void **state)
 	assert_string_equal(a.choices[0].text, "Because of this and that.\nScore: 2");
 	od_openai_close(s);
 	log = take_log();
-	text = json_dumps(json_object_get(json_array_get(log, 0), "body"), JSON_COMPACT);
+	text = json_dumps(json_object_get(json_array_get(log, 0), "body"), JSON_COMPACT | JSON_REAL_PRECISION(15));
 	assert_string_equal(text, "{\"model\":\"m\",\"prompt\":\"worth:2\",\"logprobs\":2}");
 	free(text);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(log, 0), "path")), "/v1/completions");
