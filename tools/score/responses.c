@@ -121,7 +121,7 @@ check_scored(struct run *r, struct held *h)
 static enum od_status
 take(struct run *r, const struct od_record *rec, bool *last, struct od_error *err)
 {
-	struct held *h;
+	struct held *h = NULL;
 	enum od_status st = hold(r, rec, &h, err);
 
 	if (st != OD_OK)
