@@ -283,6 +283,7 @@ finish(struct od_generator *g, struct running *r, enum od_finish how, size_t tex
 	struct od_response *out = &r->job->response[r->sample];
 
 	out->finish = how;
+	out->tokens = (int64_t)out->ids.n;
 	if (text)
 		put_text(&out->text, r->raw.data, text);
 	r->job->left--;

@@ -110,7 +110,7 @@ od_armorm_open(struct od_response_expert **out, const struct od_armorm_options *
 
 	if (st != OD_OK)
 		return st;
-	a->base = (struct od_response_expert){ "armorm", OD_REWARD_WINDOW, score, describe, summary, close_armorm };
+	a->base = (struct od_response_expert){ "armorm", OD_REWARD_WINDOW, score, NULL, describe, summary, close_armorm };
 	a->gating = o->gating;
 	model.chat = "llama3";
 	st = od_reward_model_open(&a->m, &model, OD_HEAD_GATED, "armorm", err);

@@ -205,7 +205,7 @@ od_prm_open(struct od_response_expert **out, const struct od_prm_options *o, str
 	st = od_alloc(&p, 1, sizeof *p, "an expert", err);
 	if (st != OD_OK)
 		return st;
-	p->base = (struct od_response_expert){ "prm", OD_REWARD_WINDOW, score, describe, summary, close_prm };
+	p->base = (struct od_response_expert){ "prm", OD_REWARD_WINDOW, score, NULL, describe, summary, close_prm };
 	p->aggregate = o->aggregate;
 	p->round = o->round;
 	p->separator = od_strdup(o->separator ? o->separator : "\n\n");

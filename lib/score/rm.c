@@ -67,7 +67,7 @@ od_rm_open(struct od_response_expert **out, const struct od_reward_model_options
 
 	if (st != OD_OK)
 		return st;
-	rm->base = (struct od_response_expert){ "rm", OD_REWARD_WINDOW, score, describe, summary, close_rm };
+	rm->base = (struct od_response_expert){ "rm", OD_REWARD_WINDOW, score, NULL, describe, summary, close_rm };
 	st = od_reward_model_open(&rm->m, o, OD_HEAD_SCALAR, "rm", err);
 	if (st == OD_OK)
 		*out = &rm->base;

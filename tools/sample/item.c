@@ -1,4 +1,4 @@
-/* item.c -- a record becomes a job: which member is the prompt, and its tokens. */
+/* item.c -- a record on its way to its responses: which member is the prompt. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +24,8 @@ find_prompt(const json_t *rec, const char *field, bool *renamed)
 	return v;
 }
 
-/* The prompt with the suffix behind its text, or behind its last message; a new reference. NULL: no memory, or no text to put it
- * behind. */
+/* The prompt with the suffix behind its text, or behind its last message's; a new reference. NULL: no memory, or no text to put
+ * it behind. */
 static json_t *
 with_suffix(const json_t *prompt, const char *suffix)
 {
@@ -33,11 +33,7 @@ with_suffix(const json_t *prompt, const char *suffix)
 	const char *text = json_string_value(last ? json_object_get(last, "content") : copy);
 	json_t *longer = text ? json_sprintf("%s%s", text, suffix) : NULL;
 
-	if (!longer) {
-		json_decref(copy);
-		return NULL;
-	}
-	if (!last) {
+	if (!longer || !last) {
 		json_decref(copy);
 		return longer;
 	}
@@ -46,43 +42,38 @@ with_suffix(const json_t *prompt, const char *suffix)
 }
 
 static enum od_status
-tokenise(struct sample_item *it, const json_t *prompt, const struct sample_options *o, const struct od_session *s, struct od_error *err)
+take_prompt(struct sample_item *it, const json_t *prompt, const struct sample_options *o, struct od_error *err)
 {
 	const char *suffix = o->suffix ? o->suffix : o->format == FORMAT_MATH_SUFFIX ? MATH_SUFFIX : NULL;
-	json_t *longer = suffix ? with_suffix(prompt, suffix) : NULL;
-	enum od_status st;
 
-	if (suffix && !longer)
-		return od_fail(err, OD_EFORMAT, "the prompt has no text to put the suffix behind");
-	st = od_rules_prompt(&s->rules, longer ? longer : prompt, o->system, o->format == FORMAT_RAW, &it->prompt, err);
-	json_decref(longer);
-	if (st == OD_OK && it->prompt.n > INT32_MAX / 4)
-		st = od_fail(err, OD_EFORMAT, "the prompt has %zu tokens", it->prompt.n);
-	return st;
+	if (!json_is_string(prompt) && !json_is_array(prompt))
+		return od_json_fail_type(prompt, o->prompt_field ? o->prompt_field : "prompt", "a string or messages", err);
+	it->prompt = suffix ? with_suffix(prompt, suffix) : json_incref((json_t *)(uintptr_t)prompt);
+	return it->prompt ? OD_OK : od_fail(err, OD_EFORMAT, "the prompt has no text to put the suffix behind");
 }
 
 static enum od_status
-fill_job(struct sample_item *it, const struct od_record *rec, const struct sample_options *o, struct od_error *err)
+take_record(struct sample_item *it, const struct od_record *rec, const json_t *prompt, bool renamed, const struct sample_options *o,
+	struct od_error *err)
 {
-	uint64_t id = od_hash64(rec->id, strlen(rec->id), 0);
-
 	it->line = od_strndup(rec->line, rec->len);
 	it->len = rec->len;
-	it->job = (struct od_job){ .prompt = it->prompt.id, .n_prompt = (int32_t)it->prompt.n, .samples = (int32_t)o->samples,
-		.key = od_hash64(it->prompt.id, it->prompt.n * sizeof *it->prompt.id, id),
-		.response = od_calloc((size_t)o->samples, sizeof *it->job.response) };
-	return it->line && it->job.response ? OD_OK : od_fail_nomem(err, "a record", rec->len);
+	it->id = od_hash64(rec->id, strlen(rec->id), 0);
+	it->renamed = renamed ? json_dumps(prompt, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	it->job.samples = it->job.left = (int32_t)o->samples;
+	it->job.response = od_calloc((size_t)o->samples, sizeof *it->job.response);
+	return it->line && it->job.response && (it->renamed || !renamed) ? OD_OK : od_fail_nomem(err, "a record", rec->len);
 }
 
 enum od_status
-sample_item_read(struct sample_item **out, const struct od_record *rec, const struct sample_options *o, const struct od_session *s,
-	struct od_error *err)
+sample_item_read(struct sample_item **out, const struct od_record *rec, const struct sample_options *o, struct od_error *err)
 {
 	struct sample_item *it = od_calloc(1, sizeof *it);
 	const json_t *prompt;
 	bool renamed;
 	enum od_status st;
 
+	*out = NULL;
 	if (!it)
 		return od_fail_nomem(err, "a record", sizeof *it);
 	prompt = find_prompt(rec->json, o->prompt_field, &renamed);
@@ -93,16 +84,13 @@ sample_item_read(struct sample_item **out, const struct od_record *rec, const st
 	else if (!o->replace && json_object_get(rec->json, "responses"))
 		st = od_fail(err, OD_EFORMAT, "the record already has responses: --replace makes others");
 	else
-		st = tokenise(it, prompt, o, s, err);
+		st = take_prompt(it, prompt, o, err);
 	if (st == OD_OK)
-		st = fill_job(it, rec, o, err);
-	if (st == OD_OK && renamed && !(it->prompt_json = json_dumps(prompt, JSON_COMPACT | JSON_ENCODE_ANY)))
-		st = od_fail_nomem(err, "a prompt", rec->len);
-	if (st != OD_OK) {
+		st = take_record(it, rec, prompt, renamed, o, err);
+	if (st == OD_OK)
+		*out = it;
+	else
 		sample_item_free(it);
-		it = NULL;
-	}
-	*out = it;
 	return st;
 }
 
@@ -114,8 +102,9 @@ sample_item_free(struct sample_item *it)
 	for (int32_t i = 0; it->job.response && i < it->job.samples; i++)
 		od_response_release(&it->job.response[i]);
 	free(it->job.response);
-	od_ids_release(&it->prompt);
-	free(it->prompt_json);
+	od_ids_release(&it->ids);
+	json_decref(it->prompt);
+	free(it->renamed);
 	free(it->line);
 	free(it);
 }

@@ -4,31 +4,39 @@
 
 #include "sample/sample.h"
 
+static void
+put_text(struct od_buf *b, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	od_buf_printf(b, ",\"%s\":", name);
+	od_buf_json_string(b, text, strlen(text));
+}
+
+static void
+put_number(struct od_buf *b, const char *name, double v)
+{
+	od_buf_printf(b, ",\"%s\":", name);
+	od_buf_json_double(b, v);
+}
+
 enum od_status
-sample_output_begin(struct sample_output *out, const struct sample_options *o, const struct od_session *s, struct od_error *err)
+sample_output_begin(struct sample_output *out, const struct sample_options *o, const struct sample_maker *m, struct od_error *err)
 {
 	const struct od_sampling *p = &o->sampling;
 	struct od_buf *b = &out->block;
 
-	od_buf_printf(b, "{\"model\":\"%s\",\"format\":\"%s\"", s->model.hash, sample_formats[o->format]);
-	if (o->format != FORMAT_RAW)
-		od_buf_printf(b, ",\"template\":\"%s\"", od_chat_name(s->rules.chat));
-	if (o->system) {
-		od_buf_str(b, ",\"system\":");
-		od_buf_json_string(b, o->system, strlen(o->system));
-	}
-	if (o->suffix) {
-		od_buf_str(b, ",\"suffix\":");
-		od_buf_json_string(b, o->suffix, strlen(o->suffix));
-	}
-	od_buf_str(b, ",\"temperature\":");
-	od_buf_json_double(b, p->temperature);
-	od_buf_str(b, ",\"top_p\":");
-	od_buf_json_double(b, p->top_p);
-	od_buf_printf(b, ",\"top_k\":%lld,\"repetition_penalty\":", (long long)p->top_k);
-	od_buf_json_double(b, p->repetition_penalty);
-	od_buf_printf(b, ",\"max_tokens\":%lld,\"seed\":%llu,\"numerics\":\"%s\",\"version\":\"" OD_VERSION "\"}",
-		(long long)o->max_tokens, (unsigned long long)p->seed, s->be->numerics);
+	od_buf_printf(b, "{\"format\":\"%s\"", sample_formats[o->format]);
+	m->describe(m, b);
+	put_text(b, "system", o->system);
+	put_text(b, "suffix", o->suffix);
+	put_text(b, "stop", o->stop);
+	put_number(b, "temperature", p->temperature);
+	put_number(b, "top_p", p->top_p);
+	put_number(b, "top_k", (double)p->top_k);
+	put_number(b, "repetition_penalty", p->repetition_penalty);
+	put_number(b, "max_tokens", (double)o->max_tokens);
+	od_buf_printf(b, ",\"seed\":%llu,\"version\":\"" OD_VERSION "\"}", (unsigned long long)p->seed);
 	return od_buf_ok(b) ? OD_OK : od_fail_nomem(err, "a sample block", b->len);
 }
 
@@ -52,11 +60,11 @@ put_responses(struct sample_output *out, const struct od_job *job, bool ids)
 
 		od_buf_str(b, i ? ",{\"text\":" : "[{\"text\":");
 		od_buf_json_string(b, r->text.data ? r->text.data : "", r->text.len);
-		od_buf_printf(b, ",\"tokens\":%zu,\"finish_reason\":\"%s\"", r->ids.n, od_finish_names[r->finish]);
-		if (ids)
+		od_buf_printf(b, ",\"tokens\":%lld,\"finish_reason\":\"%s\"", (long long)r->tokens, od_finish_names[r->finish]);
+		if (ids && r->ids.n)
 			put_ids(b, &r->ids);
 		od_buf_char(b, '}');
-		out->tokens += (int64_t)r->ids.n;
+		out->tokens += r->tokens;
 		out->finish[r->finish]++;
 	}
 	od_buf_char(b, ']');
@@ -71,8 +79,8 @@ sample_output_write(struct sample_output *out, const struct sample_item *it, con
 	size_t n = 0;
 
 	put_responses(out, &it->job, o->ids);
-	if (it->prompt_json)
-		m[n++] = (struct od_member){ "prompt", it->prompt_json, strlen(it->prompt_json) };
+	if (it->renamed)
+		m[n++] = (struct od_member){ "prompt", it->renamed, strlen(it->renamed) };
 	m[n++] = (struct od_member){ "responses", out->values.data, out->values.len };
 	m[n++] = (struct od_member){ "sample", out->block.data, out->block.len };
 	od_buf_clear(&out->line);

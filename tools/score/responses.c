@@ -535,6 +535,8 @@ run(const struct score_expert *e, const struct score_responses_options *o, const
 
 	if (st == OD_OK)
 		st = run_stream(&r, err);
+	if (st == OD_OK && r.expert->finish)
+		st = r.expert->finish(r.expert, err);
 	closed = od_jsonl_writer_close(r.out, st == OD_OK ? NULL : err, st == OD_OK ? err : NULL);
 	if (st == OD_OK && closed == OD_OK) {
 		report(&r);

@@ -46,7 +46,9 @@
 #define OD_SCORE_COMMANDS(X) \
 	X(armorm, "responses by ArmoRM: objectives weighed by a gate") \
 	X(combine, "one score of several that experts have left under names") \
+	X(command, "a program of yours scores responses, line by line") \
 	X(data, "scores that are in the data already (the default)") \
+	X(judge, "a language model is asked what a response is worth") \
 	X(prm, "solutions step by step by a process reward model") \
 	X(rm, "responses by a reward model of one number")
 
