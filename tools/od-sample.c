@@ -102,6 +102,15 @@ fill(struct run *r, struct od_error *err)
 }
 
 static enum od_status
+write_item(struct run *r, struct sample_item *it, struct od_error *err)
+{
+	if (it->failed.status == OD_OK)
+		return sample_output_write(&r->out, it, r->o, err);
+	*err = it->failed;
+	return od_jsonl_reject(r->in, &it->at, err);
+}
+
+static enum od_status
 write_done(struct run *r, struct od_error *err)
 {
 	struct window *w = &r->window;
@@ -109,7 +118,7 @@ write_done(struct run *r, struct od_error *err)
 	char extra[64];
 
 	while (st == OD_OK && w->n && (*window_at(w, 0))->job.left == 0) {
-		st = sample_output_write(&r->out, *window_at(w, 0), r->o, err);
+		st = write_item(r, *window_at(w, 0), err);
 		sample_item_free(*window_at(w, 0));
 		w->first = (w->first + 1) % w->cap;
 		w->n--;

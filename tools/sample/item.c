@@ -56,13 +56,14 @@ static enum od_status
 take_record(struct sample_item *it, const struct od_record *rec, const json_t *prompt, bool renamed, const struct sample_options *o,
 	struct od_error *err)
 {
-	it->line = od_strndup(rec->line, rec->len);
-	it->len = rec->len;
+	it->at = *rec;
+	it->at.json = NULL;
+	it->at.line = od_strndup(rec->line, rec->len);
 	it->id = od_hash64(rec->id, strlen(rec->id), 0);
 	it->renamed = renamed ? json_dumps(prompt, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 	it->job.samples = it->job.left = (int32_t)o->samples;
 	it->job.response = od_calloc((size_t)o->samples, sizeof *it->job.response);
-	return it->line && it->job.response && (it->renamed || !renamed) ? OD_OK : od_fail_nomem(err, "a record", rec->len);
+	return it->at.line && it->job.response && (it->renamed || !renamed) ? OD_OK : od_fail_nomem(err, "a record", rec->len);
 }
 
 enum od_status
@@ -105,6 +106,6 @@ sample_item_free(struct sample_item *it)
 	od_ids_release(&it->ids);
 	json_decref(it->prompt);
 	free(it->renamed);
-	free(it->line);
+	free((char *)(uintptr_t)it->at.line);
 	free(it);
 }

@@ -84,9 +84,9 @@ sample_output_write(struct sample_output *out, const struct sample_item *it, con
 	m[n++] = (struct od_member){ "responses", out->values.data, out->values.len };
 	m[n++] = (struct od_member){ "sample", out->block.data, out->block.len };
 	od_buf_clear(&out->line);
-	od_jsonl_splice(&out->line, it->line, it->len, m, n);
+	od_jsonl_splice(&out->line, it->at.line, it->at.len, m, n);
 	if (!od_buf_ok(&out->values) || !od_buf_ok(&out->line))
-		return od_fail_nomem(err, "a record", it->len);
+		return od_fail_nomem(err, "a record", it->at.len);
 	return od_jsonl_write(out->writer, out->line.data, out->line.len, err);
 }
 

@@ -49,8 +49,8 @@ void sample_options_release(struct sample_options *o);
 /* ---- records ---- */
 
 struct sample_item {
-	char *line;                                /* the record's bytes */
-	size_t len;
+	struct od_record at;                       /* where it stood, for messages; line (owned) and len are the record's bytes */
+	struct od_error failed;                    /* OD_EFORMAT: it got no responses, and why */
 	char *renamed;                             /* the prompt as JSON where it stood under another name, else NULL */
 	json_t *prompt;                            /* string or messages, the suffix behind it; own reference */
 	uint64_t id;                               /* hash of the record's id */

@@ -75,7 +75,7 @@ add(struct sample_maker *m, struct sample_item *it, struct od_error *err)
 	if (raw && !json_is_string(it->prompt))
 		st = od_fail(err, OD_EFORMAT, "field 'prompt' must be a string where no chat template is used");
 	else if ((!raw && !messages) || !dump)
-		st = od_fail_nomem(err, "a request", it->len);
+		st = od_fail_nomem(err, "a request", it->at.len);
 	for (int32_t i = 0; st == OD_OK && i < it->job.samples; i++)
 		st = ask(s, it, i, messages, dump, err);
 	json_decref(messages);
@@ -90,14 +90,14 @@ take_answer(struct service *s, struct od_error *err)
 	const struct asker *who = &s->asker[a->tag % s->cap];
 	struct od_response *r = &who->item->job.response[who->sample];
 
-	if (a->status != OD_OK) {
-		*err = a->err;
-		return a->status;
+	who->item->job.left--;
+	if (a->status != OD_OK) {                  /* OD_EFORMAT: of this request alone */
+		who->item->failed = a->err;
+		return OD_OK;
 	}
 	od_buf_append(&r->text, a->choices[0].text ? a->choices[0].text : "", a->choices[0].len);
 	r->tokens = a->completion_tokens;
 	r->finish = strcmp(a->choices[0].finish, "length") == 0 ? OD_FINISH_LENGTH : OD_FINISH_STOP;
-	who->item->job.left--;
 	return od_buf_ok(&r->text) ? OD_OK : od_fail_nomem(err, "a response", a->choices[0].len);
 }
 
