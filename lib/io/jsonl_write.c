@@ -217,32 +217,51 @@ append_missing(struct od_buf *out, const struct od_member *members, size_t n_mem
 	}
 }
 
+/* One member of an object, or element of an array (no key). */
+struct part {
+	size_t key, key_end, value, end;
+};
+
+/* The part at *i, which is behind an opening bracket or a comma; *i moves behind the comma that follows it. False at the
+ * closing bracket, where *i then is. */
+static bool
+next_part(const char *s, size_t n, bool object, size_t *i, struct part *p)
+{
+	*i = skip_space(s, *i, n);
+	if (*i >= n || s[*i] == '}' || s[*i] == ']')
+		return false;
+	p->key = p->key_end = p->value = *i;
+	if (object) {
+		p->key_end = skip_string(s, *i, n);
+		p->value = skip_space(s, skip_space(s, p->key_end, n) + 1, n);     /* behind the colon */
+	}
+	p->end = skip_value(s, p->value, n);
+	*i = skip_space(s, p->end, n);
+	if (*i < n && s[*i] == ',')
+		(*i)++;
+	return true;
+}
+
 void
 od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members)
 {
 	bool *found = od_calloc(n_members, sizeof *found), any = false;
 	size_t i = skip_space(line, 0, n) + 1, copied = 0;
+	struct part p;
 
 	if (!found) {
 		out->failed = true;
 		return;
 	}
-	for (i = skip_space(line, i, n); i < n && line[i] == '"'; i = skip_space(line, i, n)) {
-		size_t key = i, key_end = skip_string(line, i, n), value, m;
+	for (; next_part(line, n, true, &i, &p); any = true) {
+		size_t m = find_member(line + p.key, p.key_end - p.key, members, n_members);
 
-		any = true;
-		value = skip_space(line, skip_space(line, key_end, n) + 1, n);        /* behind the colon */
-		i = skip_value(line, value, n);
-		m = find_member(line + key, key_end - key, members, n_members);
-		if (m < n_members) {
-			od_buf_append(out, line + copied, value - copied);
-			od_buf_append(out, members[m].value, members[m].value_len);
-			found[m] = true;
-			copied = i;
-		}
-		i = skip_space(line, i, n);
-		if (i < n && line[i] == ',')
-			i++;
+		if (m == n_members)
+			continue;
+		od_buf_append(out, line + copied, p.value - copied);
+		od_buf_append(out, members[m].value, members[m].value_len);
+		found[m] = true;
+		copied = p.end;
 	}
 	if (i > n)
 		i = n;
@@ -250,4 +269,47 @@ od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_
 	append_missing(out, members, n_members, found, any);
 	od_buf_append(out, line + i, n - i);
 	free(found);
+}
+
+bool
+od_jsonl_walk(const char *text, size_t n, size_t *pos, struct od_span *name, struct od_span *value)
+{
+	size_t open = skip_space(text, 0, n);
+	bool object = open < n && text[open] == '{';
+	struct part p;
+
+	if (open >= n || (!object && text[open] != '['))
+		return false;
+	if (*pos <= open)
+		*pos = open + 1;
+	if (!next_part(text, n, object, pos, &p))
+		return false;
+	if (name)
+		*name = object ? (struct od_span){ p.key + 1, p.key_end - p.key - 2 } : (struct od_span){ p.key, 0 };
+	*value = (struct od_span){ p.value, p.end - p.value };
+	return true;
+}
+
+bool
+od_jsonl_member(const char *text, size_t n, const char *name, struct od_span *value)
+{
+	struct od_span key;
+	size_t pos = 0;
+
+	while (od_jsonl_walk(text, n, &pos, &key, value))
+		if (key.at < value->at && key_is(text + key.at - 1, key.len + 2, name))
+			return true;
+	return false;
+}
+
+void
+od_jsonl_splice_into(struct od_buf *out, const char *text, size_t n, const char *name, const struct od_member *members,
+	size_t n_members)
+{
+	struct od_span v;
+
+	if (od_jsonl_member(text, n, name, &v) && text[v.at] == '{')
+		od_jsonl_splice(out, text + v.at, v.len, members, n_members);
+	else
+		od_jsonl_splice(out, "{}", 2, members, n_members);
 }

@@ -504,6 +504,46 @@ test_splice(void **state)
 	spliced("{\"x\":9,\"y\":8}", "{\"x\":1.50,\"y\":[\"}\"]}");
 }
 
+/* The parts of a text as "name=value|...". */
+static void
+walked(const char *text, const char *wanted)
+{
+	struct od_span name, value;
+	struct od_buf b = OD_BUF_INIT;
+	size_t pos = 0;
+
+	od_buf_str(&b, "");
+	while (od_jsonl_walk(text, strlen(text), &pos, &name, &value)) {
+		od_buf_append(&b, text + name.at, name.len);
+		od_buf_char(&b, '=');
+		od_buf_append(&b, text + value.at, value.len);
+		od_buf_char(&b, '|');
+	}
+	assert_true(od_buf_ok(&b));
+	assert_string_equal(b.data, wanted);
+	assert_false(od_jsonl_walk(text, strlen(text), &pos, &name, &value));       /* it stays at the end */
+	od_buf_release(&b);
+}
+
+static void
+test_walk(void **state)
+{
+	struct od_span v;
+
+	(void)state;
+	walked("[]", "");
+	walked(" { } ", "");
+	walked("[1, \"a,]\" ,[2,{\"b\":3}] , {} ,null]", "=1|=\"a,]\"|=[2,{\"b\":3}]|={}|=null|");
+	walked(" {\"a\" : 0.10 ,\"\":\"}\\\"\",\"\\u0062\":[{}]}", "a=0.10|=\"}\\\"\"|\\u0062=[{}]|");
+	walked("3", "");
+	walked("", "");
+	assert_true(od_jsonl_member("{\"a\":{\"b\":1}, \"\\u0062\": 22 }", 28, "b", &v));
+	assert_int_equal(v.at, 24);
+	assert_int_equal(v.len, 2);
+	assert_false(od_jsonl_member("{\"a\":{\"b\":1}}", 13, "b", &v));
+	assert_false(od_jsonl_member("[\"a\"]", 5, "a", &v));
+}
+
 /* What a writer sends through a pipe. */
 static void
 written(char *text, size_t size, bool framed, int records, const struct od_error *cause)
@@ -568,6 +608,7 @@ main(void)
 		cmocka_unit_test(test_long_id_is_cut_between_characters),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_splice),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_writer),
 	};
 
