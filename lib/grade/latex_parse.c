@@ -203,6 +203,7 @@ name(struct parser *p, struct od_buf *out, bool primes_count)
 	if (q.token == OD_TOK_QUOTES)
 		p->at++;
 	index = script(p, OD_TOK_UNDERSCORE);
+	p->dead |= peek(p).token == OD_TOK_UNDERSCORE;     /* no name ends before an index that cannot be read */
 	if (q.token != OD_TOK_QUOTES && peek(p).token == OD_TOK_QUOTES) {
 		q = peek(p);
 		p->at++;
@@ -790,13 +791,11 @@ relation(struct parser *p)
 
 	while (e >= 0 && peek(p).token == OD_TOK_RELATION) {
 		int which = peek(p).which, next;
-		size_t start = p->at++;
 
+		p->at++;
 		next = expr(p);
-		if (next < 0) {
-			p->at = start;
-			break;
-		}
+		if (next < 0)
+			return -1;                         /* here SymPy does not stop before what it cannot read */
 		e = od_expr_node(p->pool, OD_EXPR_RELATION, which, e, next);
 	}
 	return e;

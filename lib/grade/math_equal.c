@@ -91,9 +91,14 @@ last_choice(struct slice a)
 	return found;
 }
 
+struct number {
+	double v;
+	bool integer;                              /* written as one: 1, 1.0, but not 100% */
+};
+
 /* Commas are for thousands; a percent sign, escaped or not, divides by 100. */
 static bool
-read_number(struct comparison *c, struct slice a, double *out)
+read_number(struct comparison *c, struct slice a, struct number *out)
 {
 	struct od_buf text = OD_BUF_INIT;
 	bool ok = false;
@@ -103,11 +108,12 @@ read_number(struct comparison *c, struct slice a, double *out)
 			od_buf_char(&text, a.s[i]);
 	}
 	if (od_buf_ok(&text) && text.len) {
-		ok = od_text_float(text.data, text.len, out);
+		ok = od_text_float(text.data, text.len, &out->v);
+		out->integer = ok && isfinite(out->v) && out->v == floor(out->v);
 		if (!ok && text.data[text.len - 1] == '%') {
 			text.len -= 1 + (text.len > 1 && text.data[text.len - 2] == '\\');
-			ok = od_text_float(text.data, text.len, out);
-			*out /= 100;
+			ok = od_text_float(text.data, text.len, &out->v);
+			out->v /= 100;
 		}
 	}
 	c->failed |= !od_buf_ok(&text);
@@ -117,15 +123,13 @@ read_number(struct comparison *c, struct slice a, double *out)
 
 /* As they are, or a factor of 100 apart. unidpo compares integers exactly, but for a reference divided by 100. */
 static bool
-close_numbers(enum od_math_grader g, double a, double reference)
+close_numbers(enum od_math_grader g, struct number a, struct number reference)
 {
-	bool exact = g == OD_MATH_UNIDPO && isfinite(a) && a == floor(a) && isfinite(reference) && reference == floor(reference);
-
-	if (od_number_close(a, reference / 100))
+	if (od_number_close(a.v, reference.v / 100))
 		return true;
-	if (exact)
-		return a == reference || a == reference * 100;
-	return od_number_close(a, reference) || od_number_close(a, reference * 100);
+	if (g == OD_MATH_UNIDPO && a.integer && reference.integer)
+		return a.v == reference.v || a.v == reference.v * 100;
+	return od_number_close(a.v, reference.v) || od_number_close(a.v, reference.v * 100);
 }
 
 /* ---- lists and matrices -------------------------------------------------------------------------------------------------- */
@@ -267,12 +271,13 @@ without_brackets(struct od_buf *out, struct slice a)
 	}
 }
 
-/* Equal text once brackets are gone; square ones stay unless one side is all in brackets and the other not in the other kind. */
+/* Equal text once brackets are gone; square ones stay unless the answer is all in brackets and the reference does not
+ * begin with one of the other kind. */
 static bool
 equal_without_brackets(struct comparison *c, struct slice a, struct slice b)
 {
-	bool square = starts(a, "[") && ends(a, "]") && !(starts(b, "(") && ends(b, ")"));
-	bool round = starts(a, "(") && ends(a, ")") && !(starts(b, "[") && ends(b, "]"));
+	bool square = starts(a, "[") && ends(a, "]") && !starts(b, "(");
+	bool round = starts(a, "(") && ends(a, ")") && !starts(b, "[");
 	struct od_buf x = OD_BUF_INIT, y = OD_BUF_INIT;
 	bool same;
 
@@ -346,32 +351,37 @@ names_a_value(enum od_math_grader g, struct slice a, struct slice *value)
 
 /* ---- the steps ----------------------------------------------------------------------------------------------------------- */
 
+/* What an equation is compared as: with another by what its sides differ in, with a value by its right side. */
 static bool
-equal_structures(struct comparison *c, struct slice a, struct slice b)
+equal_as_equations(struct comparison *c, struct slice a, struct slice b)
 {
 	size_t signs_a = od_text_count(a.s, a.n, '='), signs_b = od_text_count(b.s, b.n, '=');
 	struct slice value;
 
-	if (equal_without_brackets(c, a, b))
-		return true;
-	if (is_list(a) && is_list(b))
-		return parts_equal(c, inside(a), inside(b), ",");
-	if (is_matrix(a) && is_matrix(b))
-		return matrices_equal(c, a, b);
 	if (signs_a == 1 && signs_b == 1)
 		return equations_equal(c, a, b);
 	if (!signs_b && names_a_value(c->g, a, &value))
 		return equal(c, value, b);
-	if (!signs_a && names_a_value(c->g, b, &value))
-		return equal(c, a, value);
-	return symbolic(c, a, b);
+	return !signs_a && names_a_value(c->g, b, &value) && equal(c, a, value);
+}
+
+static bool
+equal_structures(struct comparison *c, struct slice a, struct slice b)
+{
+	if (equal_without_brackets(c, a, b))
+		return true;
+	if (is_list(a) && is_list(b) && parts_equal(c, inside(a), inside(b), ","))
+		return true;
+	if (is_matrix(a) && is_matrix(b) && matrices_equal(c, a, b))
+		return true;
+	return equal_as_equations(c, a, b) || symbolic(c, a, b);
 }
 
 static bool
 equal_text_or_number(struct comparison *c, struct slice a, struct slice b, bool *decided)
 {
 	struct slice x = strip(a), y = strip(b);
-	double u, v;
+	struct number u, v;
 
 	*decided = true;
 	if (od_text_equal_lower(x.s, x.n, y.s, y.n))

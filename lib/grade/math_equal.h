@@ -1,14 +1,14 @@
 /* math_equal.h -- whether an answer is the reference answer, as the graders of the field decide it (math_answer.h says which).
  *
- * The first of these that applies decides:
- *    1. equal text, letter case aside                               6. numbers in brackets of any kind, equal text without them
+ * It is when one of these says so, in this order; 3 and 4 also say when it is not:
+ *    1. equal text, letter case aside                               6. equal text without brackets
  *    2. reference A to E: the last such letter that stands alone    7. lists and intervals: element by element, in order
  *    3. both are numbers ("1,234", "12.5\%", "1e5"): equal          8. matrices: element by element
  *       within 1e-4, as they are or 100 times apart either way      9. equations: the same difference of sides; "x = 5" is 5
  *    4. an empty answer is wrong                                   10. the same mathematics (symbolic.h)
- *    5. a matrix against {a,b}: that is made a matrix
+ *    5. (a matrix against {a,b}: that is made a matrix)
  * The factor of 100 is meant for percentages, and takes 4200 for 42: it is the published behaviour. unidpo: integers are compared
- * exactly; "Area = 26" is 26 whatever the length of the left side.
+ * exactly; "Area = 26" is 26, while qwen wants at most two characters before the sign.
  */
 #ifndef OD_GRADE_MATH_EQUAL_H
 #define OD_GRADE_MATH_EQUAL_H

@@ -19,7 +19,7 @@ od_number_close(double a, double b)
 	return isfinite(a) && isfinite(b) && fabs(a - b) <= CLOSE * fmax(fabs(a), fabs(b));
 }
 
-/* The parsers in the order of the reference, each on the text with single backslashes first. -1: it stays text. */
+/* The parsers in the order of the reference, on the text with single backslashes first. -1: it stays text. */
 static int
 parse(enum od_math_grader g, struct od_expr_pool *pool, const char *s, size_t n)
 {
@@ -32,7 +32,7 @@ parse(enum od_math_grader g, struct od_expr_pool *pool, const char *s, size_t n)
 	od_text_replace(&single, "\\\\", "\\");
 	if (od_buf_ok(&single)) {
 		e = od_latex_parse(pool, single.data, single.len);
-		if (e < 0 && single.len < n)
+		if (e < 0 && single.len < n && g == OD_MATH_QWEN)
 			e = od_latex_parse(pool, s, n);
 		if (e < 0)
 			e = od_plain_parse(pool, single.data, single.len, g == OD_MATH_UNIDPO);
@@ -123,13 +123,13 @@ relations_equal(struct od_expr_pool *pool, int a, int b)
 }
 
 static bool
-trees_equal(enum od_math_grader g, struct od_expr_pool *pool, int a, int b)
+trees_equal(struct od_expr_pool *pool, int a, int b)
 {
 	const struct od_expr *x = &pool->node[a], *y = &pool->node[b];
 	double u, v;
 
 	if (x->kind == OD_EXPR_SEQUENCE || y->kind == OD_EXPR_SEQUENCE)
-		return g == OD_MATH_QWEN && x->kind == y->kind && sequences_equal(pool, x, y);
+		return x->kind == y->kind && sequences_equal(pool, x, y);
 	if (od_expr_same(pool, a, b))
 		return true;
 	if (x->kind == OD_EXPR_RELATION || y->kind == OD_EXPR_RELATION)
@@ -148,6 +148,6 @@ od_symbolic_equal(enum od_math_grader g, struct od_expr_pool *pool, const char *
 	x = parse(g, pool, a, na);
 	y = parse(g, pool, b, nb);
 	if (x < 0 && y < 0)
-		return g == OD_MATH_QWEN && na == nb && memcmp(a, b, na) == 0;
-	return x >= 0 && y >= 0 && trees_equal(g, pool, x, y);
+		return na == nb && memcmp(a, b, na) == 0;
+	return x >= 0 && y >= 0 && trees_equal(pool, x, y);
 }

@@ -44,7 +44,8 @@
 
 #define OD_SCORE_COMMANDS(X) \
 	X(combine, "one score of several that experts have left under names") \
-	X(data, "scores that are in the data already (the default)")
+	X(data, "scores that are in the data already (the default)") \
+	X(verify, "answers to math problems, right or wrong by rules")
 
 #define X(name, summary) int od_score_##name(int argc, char **argv);
 OD_SCORE_COMMANDS(X)
