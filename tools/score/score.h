@@ -50,7 +50,8 @@
 	X(data, "scores that are in the data already (the default)") \
 	X(judge, "a language model is asked what a response is worth") \
 	X(prm, "solutions step by step by a process reward model") \
-	X(rm, "responses by a reward model of one number")
+	X(rm, "responses by a reward model of one number") \
+	X(verify, "answers to mathematics by rules")
 
 #define X(name, summary) int od_score_##name(int argc, char **argv);
 OD_SCORE_COMMANDS(X)
