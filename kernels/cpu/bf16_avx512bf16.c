@@ -109,39 +109,37 @@ thirty_two(const char *row, int64_t l, __mmask32 m)
 	return (__m512bh)(m == 0xffffffffu ? _mm512_loadu_si512(row + 2 * l) : _mm512_maskz_loadu_epi16(m, row + 2 * l));
 }
 
+/* 32 elements from l on of 'cols' rows of b and all rows of a; s: [rows][stride]. */
 static inline __attribute__((always_inline)) void
-dots_step(int rows, int cols, vf s[DOTS_SUMS], int64_t l, __mmask32 m, const char *a, int64_t lda, const char *const *b, int64_t next)
+dots_step(int rows, int cols, int stride, vf *s, int64_t l, __mmask32 m, const char *a, int64_t lda, const char *const *b)
 {
-	__m512bh bv[8];
+	__m512bh bv[DOTS_TOGETHER];
 
-#pragma GCC unroll 8
+#pragma GCC unroll 2
 	for (int j = 0; j < cols; j++) {
 		bv[j] = thirty_two(b[j], l, m);
-		_mm_prefetch(b[j] + next + 2 * l, _MM_HINT_T0);
+		_mm_prefetch(b[0] + DOTS_AHEAD + 2 * l * cols + 64 * j, _MM_HINT_T1);
 	}
 #pragma GCC unroll 8
 	for (int i = 0; i < rows; i++) {
 		__m512bh av = thirty_two(a + i * lda, l, m);
 
-#pragma GCC unroll 8
+#pragma GCC unroll 2
 		for (int j = 0; j < cols; j++)
-			s[i * cols + j] = (vf)_mm512_dpbf16_ps((__m512)s[i * cols + j], av, bv[j]);
+			s[i * stride + j] = (vf)_mm512_dpbf16_ps((__m512)s[i * stride + j], av, bv[j]);
 	}
 }
 
 static inline __attribute__((always_inline)) void
-dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b, int64_t next,
-	float sum[DOTS_SUMS])
+dots_columns(int rows, int cols, int stride, vf *s, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b)
 {
-	vf s[DOTS_SUMS] = { { 0 } };
 	int64_t l = 0;
 
 	(void)type;
 	for (; l + 32 <= k; l += 32)
-		dots_step(rows, cols, s, l, 0xffffffffu, a, lda, b, next);
+		dots_step(rows, cols, stride, s, l, 0xffffffffu, a, lda, b);
 	if (l < k)
-		dots_step(rows, cols, s, l, (1u << (k - l)) - 1, a, lda, b, next);
-	dots_reduce(sum, s);
+		dots_step(rows, cols, stride, s, l, (1u << (k - l)) - 1, a, lda, b);
 }
 
 #include "cpu/dots_walk.inc.h"

@@ -5,41 +5,38 @@
  */
 #include "cpu/dots_reduce.inc.h"
 
+/* VW elements from l on of 'cols' rows of b and all rows of a; s: [rows][stride]. */
 static inline __attribute__((always_inline)) void
-dots_step(int rows, int cols, enum od_dtype type, vf s[DOTS_SUMS], int64_t l, int64_t left, const char *a, int64_t lda,
-	const char *const *b, int64_t next)
+dots_step(int rows, int cols, int stride, vf *s, enum od_dtype type, int64_t l, int64_t left, const char *a, int64_t lda,
+	const char *const *b)
 {
-	vf bv[8];
+	int size = type == OD_F32 ? 4 : 2;
+	vf bv[DOTS_TOGETHER];
 
-#pragma GCC unroll 8
+#pragma GCC unroll 2
 	for (int j = 0; j < cols; j++) {
 		bv[j] = vf_get(b[j], type, l, left);
-		__builtin_prefetch(b[j] + next + l * (type == OD_F32 ? 4 : 2));
+		__builtin_prefetch(b[0] + DOTS_AHEAD + size * (l * cols + VW * j), 0, 2);
 	}
 #pragma GCC unroll 8
 	for (int i = 0; i < rows; i++) {
 		vf av = vf_get(a + i * lda, type, l, left);
 
-#pragma GCC unroll 8
+#pragma GCC unroll 2
 		for (int j = 0; j < cols; j++)
-			s[i * cols + j] += av * bv[j];
+			s[i * stride + j] += av * bv[j];
 	}
 }
 
-/* Sums of 'rows' rows of a and 'cols' rows of b, rows * cols <= DOTS_SUMS, into the result at (row, col). next: bytes to the rows
- * of b that come after. */
 static inline __attribute__((always_inline)) void
-dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b, int64_t next,
-	float sum[DOTS_SUMS])
+dots_columns(int rows, int cols, int stride, vf *s, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b)
 {
-	vf s[DOTS_SUMS] = { { 0 } };
 	int64_t l = 0;
 
 	for (; l + VW <= k; l += VW)
-		dots_step(rows, cols, type, s, l, VW, a, lda, b, next);
+		dots_step(rows, cols, stride, s, type, l, VW, a, lda, b);
 	if (l < k)
-		dots_step(rows, cols, type, s, l, k - l, a, lda, b, next);
-	dots_reduce(sum, s);
+		dots_step(rows, cols, stride, s, type, l, k - l, a, lda, b);
 }
 
 #include "cpu/dots_walk.inc.h"

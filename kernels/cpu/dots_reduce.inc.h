@@ -1,6 +1,11 @@
 /* dots_reduce.inc.h -- sixteen vectors of partial sums to sixteen sums, the lanes of each added in the same order. */
 enum { DOTS_SUMS = 16 };
 
+/* Rows of the weights that are read beside each other, and how many bytes ahead of them memory is asked for, into the second-level
+ * cache. One stream of addresses is what the machine reads fastest: a Zen 4 core read 25 GB/s in order, 12 in eight rows at a time;
+ * and prefetched into the first level, eight rows of x took 390 us for what takes 195 from the second. */
+enum { DOTS_TOGETHER = 2, DOTS_AHEAD = 16384 };
+
 /* The lanes of each sum added up. */
 static inline void
 dots_reduce(float out[DOTS_SUMS], const vf s[DOTS_SUMS])

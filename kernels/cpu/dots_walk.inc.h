@@ -1,5 +1,5 @@
 /* dots_walk.inc.h -- the blocks of a product of few rows: up to 8 rows of a by as many of b as make 16 sums. Included after
- * dots_block(rows, cols, type, k, a, lda, b, next, sum) is defined; strides are in bytes. */
+ * dots_columns(rows, cols, stride, sums, type, k, a, lda, b); strides are in bytes. */
 
 #include "base/num.h"
 
@@ -14,6 +14,19 @@ dots_store(const struct bf16_result *r, int64_t row, int64_t col, float sum)
 		((uint16_t *)r->out)[row * r->ld + col] = od_f32_to_bf16(sum);
 }
 
+/* All sums of a block, a column or two at a time, so that b is read in order. */
+static inline __attribute__((always_inline)) void
+dots_block(int rows, int cols, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b, float sum[DOTS_SUMS])
+{
+	vf s[DOTS_SUMS] = { { 0 } };
+	const int together = rows == 1 ? 1 : DOTS_TOGETHER;
+
+#pragma GCC unroll 8
+	for (int j = 0; j < cols; j += together)
+		dots_columns(rows, together, cols, s + j, type, k, a, lda, b + j);
+	dots_reduce(sum, s);
+}
+
 /* Rows [row, row + rows) by rows [col, col + cols) of b. What b has too little of is computed from its last row and left. */
 static inline __attribute__((always_inline)) void
 dots_tile(int rows, int cols, enum od_dtype type, int64_t row, int64_t col, int64_t k, const char *a, int64_t lda, const char *b,
@@ -24,7 +37,7 @@ dots_tile(int rows, int cols, enum od_dtype type, int64_t row, int64_t col, int6
 
 	for (int j = 0; j < cols; j++)
 		at[j] = b + (col + j < r->cols ? col + j : r->cols - 1) * ldb;
-	dots_block(rows, cols, type, k, a + row * lda, lda, at, 8 * ldb, sum);
+	dots_block(rows, cols, type, k, a + row * lda, lda, at, sum);
 	for (int i = 0; i < rows; i++)
 		for (int j = 0; j < cols && col + j < r->cols; j++)
 			dots_store(r, row + i, col + j, sum[i * cols + j]);
