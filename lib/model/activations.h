@@ -143,6 +143,8 @@ struct od_attn_params od_layer_attention(const struct od_model_config *c, int la
 void od_linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first, int n, const int *bias);
 
 void od_forward_layers(struct od_engine *e, const struct od_batch *b);
+/* a.rows in fp32 := the final-normed rows; no LM head. */
+void od_forward_rows(struct od_engine *e, const struct od_batch *b);
 void od_backward_layers(struct od_engine *e, const struct od_batch *b);
 
 #endif

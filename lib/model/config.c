@@ -228,6 +228,45 @@ read_special_ids(struct od_model_config *c, const json_t *json)
 	}
 }
 
+static void
+read_architecture(struct od_model_config *c, const json_t *json)
+{
+	static const struct {
+		const char *what;                  /* behind the family's name */
+		enum od_head head;
+	} heads[] = {
+		{ "ForProcessRewardModel", OD_HEAD_PROCESS }, { "ForRewardModelWithGating", OD_HEAD_GATED },
+		{ "ForSequenceClassification", OD_HEAD_SCALAR }, { "ForRewardModel", OD_HEAD_SCALAR },
+	};
+	const char *name = json_string_value(json_array_get(member(json, "architectures"), 0));
+	const char *what = name ? strstr(name, "For") : NULL;
+
+	snprintf(c->architecture, sizeof c->architecture, "%s", name ? name : "");
+	for (size_t i = 0; what && i < sizeof heads / sizeof *heads; i++)
+		if (strcmp(what, heads[i].what) == 0)
+			c->reward.head = heads[i].head;
+}
+
+/* The gate's sizes, with the defaults of the published model. */
+static enum od_status
+read_gate(struct od_model_config *c, const json_t *json, struct od_error *err)
+{
+	int64_t objectives = 19, layers = 3;
+	enum od_status st;
+
+	c->reward.gating_dim = 1024;
+	c->reward.gating_temperature = number_or(json, "gating_temperature", 10);
+	if ((st = optional_size(json, "num_objectives", 4096, &objectives, err)) != OD_OK ||
+	    (st = optional_size(json, "gating_n_hidden", 64, &layers, err)) != OD_OK ||
+	    (st = optional_size(json, "gating_hidden_dim", 1 << 20, &c->reward.gating_dim, err)) != OD_OK)
+		return st;
+	if (!(c->reward.gating_temperature > 0))
+		return od_fail(err, OD_EFORMAT, "field 'gating_temperature' must be greater than 0");
+	c->reward.n_objectives = (int32_t)objectives;
+	c->reward.gating_layers = (int32_t)layers;
+	return OD_OK;
+}
+
 enum od_status
 od_config_read(struct od_model_config *out, const json_t *json, struct od_error *err)
 {
@@ -242,6 +281,9 @@ od_config_read(struct od_model_config *out, const json_t *json, struct od_error 
 		return st;
 	read_family_traits(&c, json);
 	read_special_ids(&c, json);
+	read_architecture(&c, json);
+	if (c.reward.head == OD_HEAD_GATED && (st = read_gate(&c, json, err)) != OD_OK)
+		return st;
 	if (!(c.rms_norm_eps > 0) || !(c.attn_scale > 0) || !isfinite(c.attn_scale))
 		return od_fail(err, OD_EFORMAT, "rms_norm_eps and query_pre_attn_scalar must be positive");
 	*out = c;

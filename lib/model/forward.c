@@ -5,7 +5,8 @@
  *               x += Wdown (act(Wgate h) * (Wup h))                 h = norm(x)
  *   rows = norm(x[scored]);  logp = log softmax(Whead rows)[target]
  *
- * Gemma-2 also norms what each branch adds (post_norms). Only scored rows see the final norm and the head.
+ * Gemma-2 also norms what each branch adds (post_norms). Only scored rows see the final norm and the head; a reward model
+ * has no head here, its rows leave normed (model/reward.h).
  */
 #include "model/activations.h"
 
@@ -121,25 +122,32 @@ mlp(const struct od_engine *e, const struct od_batch *b, int layer, float *x_out
 	add_branch(e, x_out, x, act, p->down, p->down_bias, p->post_mlp_norm, l->down, l->rstd_down);
 }
 
-/* Final norm and head on the scored rows alone. */
+/* Final norm on the rows alone, in the type of 'rows'. */
+static struct od_mat
+norm_rows(const struct od_engine *e, const struct od_batch *b, struct od_mat rows)
+{
+	struct od_backend *be = e->m->be;
+	struct od_mat x = od_mat_f32(e->a.x_rows, rows.rows, rows.cols);
+
+	be->gather(be, x, od_mat_f32(e->a.x_out, b->n_tokens, rows.cols), e->a.row_token);
+	return norm(e, rows, e->a.rstd_rows, x, e->m->params.final_norm);
+}
+
 static void
 score_rows(const struct od_engine *e, const struct od_batch *b)
 {
 	const struct od_model *m = e->m;
 	struct od_backend *be = m->be;
-	int64_t R = b->n_rows, d = m->config.hidden_size;
-	struct od_mat x = od_mat_f32(e->a.x_rows, R, d), rows = od_act(e, e->a.rows, R, d);
 	struct od_targets targets = { b->n_entries, e->a.entry_row, e->a.entry_id };
 
-	if (R == 0)
+	if (b->n_rows == 0)
 		return;
-	be->gather(be, x, od_mat_f32(e->a.x_out, b->n_tokens, d), e->a.row_token);
-	be->head_fwd(be, e->a.logps, e->a.row_lse, norm(e, rows, e->a.rstd_rows, x, m->params.final_norm),
+	be->head_fwd(be, e->a.logps, e->a.row_lse, norm_rows(e, b, od_act(e, e->a.rows, b->n_rows, m->config.hidden_size)),
 		od_weight(m, m->params.head, 1), (float)m->config.final_softcap, &targets);
 }
 
-void
-od_forward_layers(struct od_engine *e, const struct od_batch *b)
+static void
+body(struct od_engine *e, const struct od_batch *b)
 {
 	const struct od_model *m = e->m;
 	struct od_backend *be = m->be;
@@ -150,5 +158,18 @@ od_forward_layers(struct od_engine *e, const struct od_batch *b)
 		attention(e, b, i);
 		mlp(e, b, i, i + 1 < m->config.n_layers ? e->a.layer[i + 1].x_in : e->a.x_out);
 	}
+}
+
+void
+od_forward_layers(struct od_engine *e, const struct od_batch *b)
+{
+	body(e, b);
 	score_rows(e, b);
+}
+
+void
+od_forward_rows(struct od_engine *e, const struct od_batch *b)
+{
+	body(e, b);
+	norm_rows(e, b, od_mat_f32(e->a.rows, b->n_rows, e->m->config.hidden_size));
 }
