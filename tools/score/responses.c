@@ -582,6 +582,8 @@ score_responses_main(const struct score_expert *e, int argc, char **argv)
 	groups[n++] = (struct od_opt_group){ "General", od_common_opts, &o.common, NULL };
 	od_cli_begin(e->tool, &o.common);
 	files = od_cli_parse(groups, n, argc, argv, &n_files);
+	if (e->settle)
+		e->settle(e->options, &o);
 	run(e, &o, files, n_files, &skipped, &err);
 	return od_cli_end(&err, skipped);
 }
