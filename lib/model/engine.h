@@ -66,8 +66,8 @@ OD_MUST_CHECK enum od_status od_engine_reserve(struct od_engine *e, bool trainin
 OD_MUST_CHECK enum od_status od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps,
 	struct od_error *err);
 
-/* hidden[n_rows, hidden_size] (host, fp32): the batch's rows after the final norm, without the LM head; for batches of reads. A row has the
- * same bits whatever it is packed with. */
+/* hidden[n_rows, hidden_size] (host, fp32): the batch's rows after the final norm, without the LM head; for batches of reads. A row
+ * has the same bits whatever it is packed with. */
 OD_MUST_CHECK enum od_status od_engine_hidden(struct od_engine *e, const struct od_batch *b, float *hidden,
 	struct od_error *err);
 

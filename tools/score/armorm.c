@@ -14,7 +14,8 @@ static const struct od_opt armorm_opts[] = {
 
 static const struct od_tool armorm_tool = {
 	"od-score", "score responses with ArmoRM", "armorm [OPTION...] --model DIR [FILE...]",
-	"The model is a LlamaForRewardModelWithGating, such as ArmoRM-Llama3-8B-v0.1. Adds score and rewards to each response."
+	"The model is a LlamaForRewardModelWithGating, such as ArmoRM-Llama3-8B-v0.1. Adds score and\n"
+	"rewards to each response."
 };
 
 static enum od_status

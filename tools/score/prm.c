@@ -25,8 +25,8 @@ static const struct od_opt prm_opts[] = {
 
 static const struct od_tool prm_tool = {
 	"od-score", "score solutions step by step with a process reward model", "prm [OPTION...] --model DIR [FILE...]",
-	"The model is a Qwen2ForProcessRewardModel, such as Qwen2.5-Math-PRM-7B. Adds score, step_scores and first_error to each\n"
-	"response."
+	"The model is a Qwen2ForProcessRewardModel, such as Qwen2.5-Math-PRM-7B. Adds score, step_scores and\n"
+	"first_error to each response."
 };
 
 static void

@@ -17,8 +17,8 @@ static const struct od_opt rm_opts[] = {
 
 static const struct od_tool rm_tool = {
 	"od-score", "score responses with a reward model of one number", "rm [OPTION...] --model DIR [FILE...]",
-	"The model is a LlamaForSequenceClassification, Qwen2ForSequenceClassification or Gemma2ForSequenceClassification of one\n"
-	"label, or a Qwen2ForRewardModel."
+	"The model is a LlamaForSequenceClassification, Qwen2ForSequenceClassification or\n"
+	"Gemma2ForSequenceClassification of one label, or a Qwen2ForRewardModel."
 };
 
 static enum od_status
