@@ -143,14 +143,21 @@ skip_space(const char *s, size_t i, size_t n)
 	return i;
 }
 
-/* i is at an opening quote; returns the index behind the closing one. */
+/* i is at an opening quote; returns the index behind the closing one: a quote with an even number of backslashes before it. */
 static size_t
 skip_string(const char *s, size_t i, size_t n)
 {
-	for (i++; i < n && s[i] != '"'; i++)
-		if (s[i] == '\\')
-			i++;
-	return i < n ? i + 1 : n;
+	const char *quote;
+
+	for (i++; i < n && (quote = memchr(s + i, '"', n - i)); i++) {
+		size_t k = i = (size_t)(quote - s);
+
+		while (s[k - 1] == '\\')
+			k--;
+		if ((i - k) % 2 == 0)
+			return i + 1;
+	}
+	return n;
 }
 
 /* i is at the first byte of a value; returns the index behind it. */

@@ -449,7 +449,7 @@ report(const struct run *r)
 
 	od_buf_printf(&b, "%lld responses of %lld records scored", (long long)s->responses, (long long)s->records);
 	if (s->passed)
-		od_buf_printf(&b, ", %lld records had these scores already", (long long)s->passed);
+		od_buf_printf(&b, ", %lld had these scores already", (long long)s->passed);
 	if (s->responses)
 		od_buf_printf(&b, "; scores %.4g to %.4g, mean %.4g", s->scores.min, s->scores.max, s->scores.mean);
 	if (od_buf_ok(&b))
@@ -461,7 +461,8 @@ report(const struct run *r)
 		od_note("%s", b.data);
 	od_buf_release(&b);
 	if (s->unscored)
-		od_warn("%lld responses have no score, first: %s", (long long)s->unscored, s->first_unscored);
+		od_warn("%lld response%s without a score, the first: %s", (long long)s->unscored, s->unscored == 1 ? "" : "s",
+			s->first_unscored);
 	if (!r->o->name)
 		score_quality_warn(&s->quality, &r->o->objective);
 }

@@ -100,7 +100,7 @@ like "$err" "in:1: record 'a': responses.1: expert 'x' has no score" "an unscore
 score --unscored keep "$T/in"
 exit_is 0 "--unscored keep: exit 0"
 is "$(jq -c '[.responses[].score]' "$T/out" | xargs)" '[1,null,3] [2]' "--unscored keep: null"
-like "$err" '^od-score: warning: 1 responses have no score, first: .*in:1: responses.1: expert' "--unscored keep: counted"
+like "$err" '^od-score: warning: 1 response without a score, the first: .*in:1: responses.1: expert' "--unscored keep: counted"
 
 # ---- scores made in another way
 score <<< "$(set_of a 1 2)"
@@ -126,7 +126,7 @@ is "$(jq -c '[.responses[].score]' <<< "$out")" '[5,2]' "scores are made anew"
 run_tool "$S" combine --weights x --only-missing "$T/in"
 is "$(jq -c '[.responses[].score]' "$T/out" | xargs)" '[1,2] [7] [5,2]' "--only-missing leaves those that are there"
 is "$(head -n 1 "$T/out")" "$(cat "$T/changed")" "--only-missing: byte for byte"
-like "$err" '3 responses of 2 records scored, 1 records had these scores already' "--only-missing: counted"
+like "$err" '3 responses of 2 records scored, 1 had these scores already' "--only-missing: counted"
 
 # ---- names
 score --name both --scale 2,0 <<< "$(set_of a 1 2)"
