@@ -305,7 +305,6 @@ set_options(const struct od_http *h, struct job *j)
 
 #define SET(option, value) (bad |= curl_easy_setopt(e, option, value) != CURLE_OK)
 	SET(CURLOPT_URL, h->url);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_USERAGENT, "omni-dpo/" OD_VERSION);
 	SET(CURLOPT_HTTPHEADER, h->headers);
 	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)j->request.len);

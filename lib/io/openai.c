@@ -103,6 +103,13 @@ put_stop(struct od_buf *b, const struct od_openai_request *r)
 	od_buf_char(b, ']');
 }
 
+/* Whether a setting is the request's own to send: `extra` wins over it, and JSON has each name once. */
+static bool
+own(const struct od_openai_request *r, const char *name)
+{
+	return !json_object_get(r->extra, name);
+}
+
 /* The body, always with the same spelling: it is hashed. The seed is last, so that it can be changed. */
 static void
 write_body(struct ask *a, const struct od_openai_request *r)
@@ -118,11 +125,13 @@ write_body(struct ask *a, const struct od_openai_request *r)
 	} else {
 		put_string(b, "prompt", r->prompt);
 	}
-	put_double(b, "temperature", r->temperature);
-	put_double(b, "top_p", r->top_p);
-	if (r->max_tokens)
+	if (own(r, "temperature"))
+		put_double(b, "temperature", r->temperature);
+	if (own(r, "top_p"))
+		put_double(b, "top_p", r->top_p);
+	if (r->max_tokens && own(r, "max_tokens"))
 		put_int(b, "max_tokens", r->max_tokens);
-	if (r->n)
+	if (r->n && own(r, "n"))
 		put_int(b, "n", r->n);
 	put_logprobs(b, r);
 	put_stop(b, r);
@@ -130,7 +139,7 @@ write_body(struct ask *a, const struct od_openai_request *r)
 		put_name(b, name);
 		put_json(b, v);
 	}
-	if (r->seed >= 0) {
+	if (r->seed >= 0 && own(r, "seed")) {
 		put_name(b, "seed");
 		a->seed = r->seed;
 		a->seed_at = b->len;

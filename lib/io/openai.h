@@ -44,7 +44,8 @@ struct od_openai_request {
 	int64_t logprobs;                          /* how many alternatives a token; 0: none asked for */
 	const char *const *stop;                   /* [n_stop] */
 	size_t n_stop;
-	const json_t *extra;                       /* an object of further members ("top_k", "response_format"), or NULL */
+	const json_t *extra;                       /* an object of further members ("top_k", "response_format"), or NULL; of
+	                                            * equal settings above these are sent */
 };
 
 struct od_openai_choice {

@@ -263,8 +263,8 @@ for o in --url --model --rubric; do
 done
 run_tool judge --extra '[1]' "$T/in"
 exit_is 2 "--extra must be an object"
-run_tool judge --extra '{"top_k":3}' "$T/in"
-is "$(tail -1 "$T/form.log" | jq -c .body.top_k)" 3 "--extra is added to requests"
+run_tool judge --extra '{"top_k":3,"temperature":0.5}' "$T/in"
+is "$(tail -1 "$T/form.log" | jq -c '.body | [.top_k, .temperature]')" '[3,0.5]' "--extra is added to requests"
 url=ftp://x/ run_tool judge "$T/in"
 exit_is 2 "another scheme is a usage error"
 echo '%user' > "$T/rubric"

@@ -251,5 +251,6 @@ main(void)
 		T(what_cannot_be_opened)
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

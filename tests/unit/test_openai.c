@@ -288,5 +288,6 @@ main(void)
 		cmocka_unit_test(what_ends_a_run), cmocka_unit_test(addresses)
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

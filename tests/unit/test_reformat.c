@@ -98,5 +98,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(white_space_may_change), cmocka_unit_test(what_ends_it) };
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

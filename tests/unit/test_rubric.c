@@ -250,5 +250,6 @@ main(void)
 		cmocka_unit_test(the_instruction), cmocka_unit_test(the_examples)
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
