@@ -123,7 +123,7 @@ OD_MUST_CHECK enum od_status od_jsonl_writer_flush(struct od_jsonl_writer *w, st
  * opening) were already written. Flushes, closes, frees. Returns the first write error. NULL w is fine. */
 enum od_status od_jsonl_writer_close(struct od_jsonl_writer *w, const struct od_error *cause, struct od_error *err);
 
-/* A member to add: value is its JSON text. */
+/* A member to add: value is its JSON text; NULL: the member is taken out. */
 struct od_member {
 	const char *name;
 	const char *value;
@@ -131,7 +131,8 @@ struct od_member {
 };
 
 /* out := line with the members added before its closing brace, in order; an existing top-level member of the same name
- * is replaced in place. All other bytes stay as they are. line must be a valid JSON object. */
+ * is replaced in place, or, with a value of NULL, taken out with its comma. All other bytes stay as they are. line must be
+ * a valid JSON object. */
 void od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members);
 
 /* ---- places in a text that others wrote: what a nested splice needs. The text must be valid JSON --------------------- */

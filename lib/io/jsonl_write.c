@@ -143,14 +143,21 @@ skip_space(const char *s, size_t i, size_t n)
 	return i;
 }
 
-/* i is at an opening quote; returns the index behind the closing one. */
+/* i is at an opening quote; returns the index behind the closing one: a quote with an even number of backslashes before it. */
 static size_t
 skip_string(const char *s, size_t i, size_t n)
 {
-	for (i++; i < n && s[i] != '"'; i++)
-		if (s[i] == '\\')
-			i++;
-	return i < n ? i + 1 : n;
+	const char *quote;
+
+	for (i++; i < n && (quote = memchr(s + i, '"', n - i)); i++) {
+		size_t k = i = (size_t)(quote - s);
+
+		while (s[k - 1] == '\\')
+			k--;
+		if ((i - k) % 2 == 0)
+			return i + 1;
+	}
+	return n;
 }
 
 /* i is at the first byte of a value; returns the index behind it. */
@@ -206,7 +213,7 @@ static void
 append_missing(struct od_buf *out, const struct od_member *members, size_t n_members, const bool *found, bool comma)
 {
 	for (size_t m = 0; m < n_members; m++) {
-		if (found[m])
+		if (found[m] || !members[m].value)
 			continue;
 		if (comma)
 			od_buf_char(out, ',');
@@ -242,26 +249,43 @@ next_part(const char *s, size_t n, bool object, size_t *i, struct part *p)
 	return true;
 }
 
+/* What precedes a last member that is taken out: its comma, and the space around that. */
+static void
+drop_comma(struct od_buf *out, size_t start)
+{
+	size_t end = out->len;
+
+	while (end > start && skip_space(out->data, end - 1, end) == end)
+		end--;
+	if (end > start && out->data[end - 1] == ',')
+		out->len = end - 1;
+}
+
 void
 od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members)
 {
 	bool *found = od_calloc(n_members, sizeof *found), any = false;
-	size_t i = skip_space(line, 0, n) + 1, copied = 0;
+	size_t i = skip_space(line, 0, n) + 1, copied = 0, start = out->len;
 	struct part p;
 
 	if (!found) {
 		out->failed = true;
 		return;
 	}
-	for (; next_part(line, n, true, &i, &p); any = true) {
+	while (next_part(line, n, true, &i, &p)) {
 		size_t m = find_member(line + p.key, p.key_end - p.key, members, n_members);
+		bool kept = m == n_members || members[m].value, last = i >= n || line[i - 1] != ',';
 
-		if (m == n_members)
-			continue;
-		od_buf_append(out, line + copied, p.value - copied);
-		od_buf_append(out, members[m].value, members[m].value_len);
-		found[m] = true;
-		copied = p.end;
+		if (m < n_members) {
+			od_buf_append(out, line + copied, (kept ? p.value : p.key) - copied);
+			if (kept)
+				od_buf_append(out, members[m].value, members[m].value_len);
+			found[m] = true;
+			copied = kept || last ? p.end : skip_space(line, i, n);
+		}
+		if (!kept && last && any)
+			drop_comma(out, start);
+		any = any || kept;
 	}
 	if (i > n)
 		i = n;

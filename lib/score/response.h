@@ -45,6 +45,8 @@ struct od_response_expert {
 	 * evaluated, a service that stays down (OD_ESERVICE), a coprocess that died. Answers already there are not used then. */
 	enum od_status (*score)(struct od_response_expert *e, const struct od_ask *asks, size_t n, struct od_answer *answers,
 		struct od_error *err);
+	/* May be NULL. Called once after the last score of a run that went well; a failure ends the run as one of score does. */
+	enum od_status (*finish)(struct od_response_expert *e, struct od_error *err);
 	void (*describe)(const struct od_response_expert *e, struct od_buf *out);  /* members of the score block, each after a
 	                                            * comma: ,"model":"...","aggregate":"min"; all that changes a score */
 	void (*summary)(const struct od_response_expert *e, struct od_buf *out);   /* one line for the notes at the end (requests,

@@ -109,7 +109,7 @@ od_verify_open(struct od_response_expert **out, enum od_math_grader grader, cons
 	if (st != OD_OK)
 		return st;
 	*v = (struct verify){ .grader = grader, .dataset = d, .extracted = OD_BUF_INIT, .reference = OD_BUF_INIT };
-	v->base = (struct od_response_expert){ "verify", WINDOW, verify_score, verify_describe, verify_summary, verify_close };
+	v->base = (struct od_response_expert){ "verify", WINDOW, verify_score, NULL, verify_describe, verify_summary, verify_close };
 	*out = &v->base;
 	return OD_OK;
 }

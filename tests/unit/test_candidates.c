@@ -179,9 +179,9 @@ members_go_into_their_response(void **state)
 	const struct od_candidate_members each[] = { { both, 2 }, { NULL, 0 }, { &score_a, 1 } };
 
 	(void)state;
-	spliced("{ \"n\":12345678901234567890, \"responses\" : [ {\"text\":\"]}\\\"\" , \"x\":0.10 } ,{\"text\":\"b\",\"score\":7},\n"
+	spliced("{ \"n\":1234567890123456789, \"responses\" : [ {\"text\":\"]}\\\"\" , \"x\":0.10 } ,{\"text\":\"b\",\"score\":7},\n"
 		"{\"score\" : 1e2,\"text\":\"c\"} ] , \"prompt\":\"caf\\u00e9\",\"score\":3 }", each,
-		"{ \"n\":12345678901234567890, \"responses\" : [ {\"text\":\"]}\\\"\" , \"x\":0.10 ,\"score\":0.10,\"correct\":true} ,"
+		"{ \"n\":1234567890123456789, \"responses\" : [ {\"text\":\"]}\\\"\" , \"x\":0.10 ,\"score\":0.10,\"correct\":true} ,"
 		"{\"text\":\"b\",\"score\":7},\n{\"score\" : 0.10,\"text\":\"c\"} ] , \"prompt\":\"caf\\u00e9\",\"score\":{} }");
 	spliced("{\"prompt\":\"\",\"responses\":[]}", each, "{\"prompt\":\"\",\"responses\":[],\"score\":{}}");
 	/* The name written with an escape is the same name. */

@@ -10,7 +10,7 @@
 
 #include "score/combine.h"
 
-#define NEAR(a, b) assert_true(fabs((a) - (b)) <= 1e-12 * (1 + fabs(b)))
+#define NEAR(a, b) assert_true(fabs((a) - (double)(b)) <= 1e-12 * (1 + fabs((double)(b))))
 #define MAX 8
 
 /* Scores the responses of the records, all in one call. */

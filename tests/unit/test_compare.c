@@ -9,7 +9,7 @@
 
 #include "pref/compare.h"
 
-#define NEAR(a, b) assert_true(fabs((a) - (b)) <= 1e-12 * (1 + fabs(b)))
+#define NEAR(a, b) assert_true(fabs((a) - (double)(b)) <= 1e-12 * (1 + fabs((double)(b))))
 
 static double
 sigmoid(double z)

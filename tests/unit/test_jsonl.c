@@ -504,6 +504,36 @@ test_splice(void **state)
 	spliced("{\"x\":9,\"y\":8}", "{\"x\":1.50,\"y\":[\"}\"]}");
 }
 
+/* x and y are taken out, z is put in. */
+static void
+cut_out(const char *line, const char *wanted)
+{
+	static const struct od_member m[] = { { "x", NULL, 0 }, { "z", "1", 1 }, { "y", NULL, 0 } };
+	struct od_buf b = OD_BUF_INIT;
+
+	od_buf_str(&b, ",");                   /* what stands there already is left alone */
+	od_jsonl_splice(&b, line, strlen(line), m, 3);
+	assert_true(od_buf_ok(&b));
+	assert_string_equal(b.data + 1, wanted);
+	od_buf_release(&b);
+}
+
+static void
+test_splice_out(void **state)
+{
+	(void)state;
+	cut_out("{}", "{\"z\":1}");
+	cut_out("{\"x\":[1,{\"y\":\"]\"}]}", "{\"z\":1}");
+	cut_out(" { \"x\" : 1 } ", " {  \"z\":1} ");
+	cut_out("{\"x\":1,\"a\":0.10}", "{\"a\":0.10,\"z\":1}");
+	cut_out("{\"a\":0.10 , \"x\":1 }", "{\"a\":0.10  ,\"z\":1}");
+	cut_out("{\"a\": 1, \"x\": 2, \"b\": {\"x\":3}, \"y\":4}", "{\"a\": 1, \"b\": {\"x\":3},\"z\":1}");
+	cut_out("{\"x\":1,\"y\":2}", "{\"z\":1}");
+	cut_out("{\"a\":1,\"x\":1,\"y\":2}", "{\"a\":1,\"z\":1}");
+	cut_out("{\"z\":\"old\",\"x\":1}", "{\"z\":1}");
+	cut_out("{\"\\u0078\":1,\"a\":\"x\"}", "{\"a\":\"x\",\"z\":1}");
+}
+
 /* The parts of a text as "name=value|...". */
 static void
 walked(const char *text, const char *wanted)
@@ -608,6 +638,7 @@ main(void)
 		cmocka_unit_test(test_long_id_is_cut_between_characters),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_splice),
+		cmocka_unit_test(test_splice_out),
 		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_writer),
 	};

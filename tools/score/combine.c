@@ -38,5 +38,5 @@ od_score_combine(int argc, char **argv)
 	struct combine_options o = { 0 };
 	const struct od_opt_group groups[] = { { "Combining", combine_opts, &o, NULL } };
 
-	return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o }, argc, argv);
+	return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o, NULL }, argc, argv);
 }

@@ -121,7 +121,7 @@ check_scored(struct run *r, struct held *h)
 static enum od_status
 take(struct run *r, const struct od_record *rec, bool *last, struct od_error *err)
 {
-	struct held *h;
+	struct held *h = NULL;
 	enum od_status st = hold(r, rec, &h, err);
 
 	if (st != OD_OK)
@@ -449,7 +449,7 @@ report(const struct run *r)
 
 	od_buf_printf(&b, "%lld responses of %lld records scored", (long long)s->responses, (long long)s->records);
 	if (s->passed)
-		od_buf_printf(&b, ", %lld records had these scores already", (long long)s->passed);
+		od_buf_printf(&b, ", %lld had these scores already", (long long)s->passed);
 	if (s->responses)
 		od_buf_printf(&b, "; scores %.4g to %.4g, mean %.4g", s->scores.min, s->scores.max, s->scores.mean);
 	if (od_buf_ok(&b))
@@ -461,7 +461,8 @@ report(const struct run *r)
 		od_note("%s", b.data);
 	od_buf_release(&b);
 	if (s->unscored)
-		od_warn("%lld responses have no score, first: %s", (long long)s->unscored, s->first_unscored);
+		od_warn("%lld response%s without a score, the first: %s", (long long)s->unscored, s->unscored == 1 ? "" : "s",
+			s->first_unscored);
 	if (!r->o->name)
 		score_quality_warn(&s->quality, &r->o->objective);
 }
@@ -535,6 +536,8 @@ run(const struct score_expert *e, const struct score_responses_options *o, const
 
 	if (st == OD_OK)
 		st = run_stream(&r, err);
+	if (st == OD_OK && r.expert->finish)
+		st = r.expert->finish(r.expert, err);
 	closed = od_jsonl_writer_close(r.out, st == OD_OK ? NULL : err, st == OD_OK ? err : NULL);
 	if (st == OD_OK && closed == OD_OK) {
 		report(&r);
@@ -582,6 +585,8 @@ score_responses_main(const struct score_expert *e, int argc, char **argv)
 	groups[n++] = (struct od_opt_group){ "General", od_common_opts, &o.common, NULL };
 	od_cli_begin(e->tool, &o.common);
 	files = od_cli_parse(groups, n, argc, argv, &n_files);
+	if (e->settle)
+		e->settle(e->options, &o);
 	run(e, &o, files, n_files, &skipped, &err);
 	return od_cli_end(&err, skipped);
 }

@@ -20,7 +20,8 @@
  *           struct od_opt_group groups[] = { { "Verification", verify_opts, &o, NULL } };
  *           static const struct od_tool tool = { "od-score", "...", "verify [OPTION...] [FILE...]", NULL };
  *
- *           return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o }, argc, argv);
+ *           return score_responses_main(&(struct score_expert){ .tool = &tool, .groups = groups, .n_groups = 1,
+ *                   .open = open_expert, .options = &o }, argc, argv);
  *   }
  *
  * The score block tells readers what a record's scores are: {"expert":...,SETTINGS,"scale":[a,b],"version":...}. It is the
@@ -43,9 +44,14 @@
 /* ---- sub-commands ------------------------------------------------------------------------------------------------------- */
 
 #define OD_SCORE_COMMANDS(X) \
+	X(armorm, "responses by ArmoRM: objectives weighed by a gate") \
 	X(combine, "one score of several that experts have left under names") \
+	X(command, "a program of yours scores responses, line by line") \
 	X(data, "scores that are in the data already (the default)") \
-	X(verify, "answers to math problems, right or wrong by rules")
+	X(judge, "a language model is asked what a response is worth") \
+	X(prm, "solutions step by step by a process reward model") \
+	X(rm, "responses by a reward model of one number") \
+	X(verify, "answers to mathematics by rules")
 
 #define X(name, summary) int od_score_##name(int argc, char **argv);
 OD_SCORE_COMMANDS(X)
@@ -147,6 +153,8 @@ struct score_expert {
 	enum od_status (*open)(struct od_response_expert **out, void *options, const struct score_responses_options *common,
 		struct od_error *err);
 	void *options;
+	/* Called first when options are parsed: for options that stand for others. May be NULL. */
+	void (*settle)(void *options, struct score_responses_options *common);
 };
 
 /* The whole main of a sub-command: options, stream, expert, report. Returns the exit code.

@@ -37,5 +37,5 @@ od_score_verify(int argc, char **argv)
 	struct verify_options o = { 0 };
 	const struct od_opt_group groups[] = { { "Verification", verify_opts, &o, NULL } };
 
-	return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o }, argc, argv);
+	return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o, NULL }, argc, argv);
 }

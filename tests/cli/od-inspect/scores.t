@@ -20,7 +20,7 @@ is "$(jq -c '[.pairs,.unscored,.swapped,.a.only,.b.only]' <<< "$out")" '[5,0,0,0
 is "$(jq -c '[.a,.b | .up,.down,.ties,.good]' <<< "$out")" '[3,1,1,3,3,2,0,2]' "signs and good responses of each"
 is "$(jq -c '[.flips.a_up,.flips.b_up,.good_both]' <<< "$out")" '[1,1,1]' "flips, good under both"
 # Deviations from the means 1 and -0.1.
-near .pearson.value '-1.5 / ((10 * 7.2) | sqrt)' "Pearson"
+near .pearson.value '-1 / (72 | sqrt)' "Pearson"
 # Ranks A 4, 1, 2, 5, 3; B 4.5, 4.5, 1, 2, 3.
 near .spearman.value '(4*4.5 + 4.5 + 2 + 10 + 9 - 45) / ((10 * (20.25*2 + 1 + 4 + 9 - 45)) | sqrt)' "Spearman"
 near '.change.value * 5' '[[2,1],[-1,1],[0,-2],[3,-1],[1,0.5]] | map(1 / (1 + (-0.7 * .[1] | exp)) - 1 / (1 + (-0.7 * .[0] | exp))) | add' "mean change of w_qual"
@@ -81,7 +81,7 @@ jq -c '{id,chosen,rejected,score_chosen,score_rejected,scores:{n:{expert:"e",sca
 	scores_chosen:{n:(.score_chosen + 1)},scores_rejected:{n:.score_rejected}}' "$T/a" > "$T/named"
 run_tool "$I" scores --json --names score,n "$T/named"
 exit_is 0 "--names: exit 0"
-is "$(jq -c '[.pairs,.a.mean_margin,.b.mean_margin,.a.score,.b.score,.b.label,.pearson.value]' <<< "$out")" \
+is "$(jq -c '[.pairs,.a.mean_margin,.b.mean_margin,.a.score,.b.score,.b.label,(.pearson.value * 1e9 | round / 1e9)]' <<< "$out")" \
 	'[5,1,2,null,{"expert":"e","scale":[1,0]},"n",1]' "--names: two scores of each record"
 run_tool "$I" scores --names n,m "$T/named"
 exit_is 3 "--names: a name that is not there: exit 3"
