@@ -15,7 +15,7 @@ is "$(sed -n 1p "$T/out" | jq -c '[.responses[]|[.extracted,.correct,.score]]')"
 like "$(sed -n 1p "$T/out")" '"n":1\.0' "bytes of others stay"
 is "$(sed -n 1p "$T/out" | jq -c '.score|[.expert,.grader,.dataset]')" '["verify","qwen","gsm8k"]' "the score block"
 is "$(sed -n 2p "$T/out" | jq -c .responses)" '[]' "no responses, no scores"
-is "$(sed -n 3p "$T/out" | jq -c '[.score_chosen,.score_rejected,.chosen_correct,.rejected_extracted]')" '[1,0,true,"8"]' "a pair"
+is "$(sed -n 3p "$T/out" | jq -c '[.score_chosen,.score_rejected,.correct_chosen,.rejected_extracted]')" '[1,0,true,"8"]' "a pair"
 like "$err" '3 of 6 responses are correct' "says how many are correct"
 run_tool "$S" verify -q --grader unidpo <<< '{"prompt":"p","answer":"26","responses":[{"text":"\\boxed{Area = 26}"}]}'
 is "$(jq -c '[.responses[0].correct,.score.grader]' "$T/out")" '[true,"unidpo"]' "--grader unidpo"
