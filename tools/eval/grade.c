@@ -211,8 +211,9 @@ od_eval_grade(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "extract and judge answers to math problems",
 		.usage = "grade [OPTION...] [FILE...]",
-		.epilog = "Reads JSONL records with a completion (text) and a reference answer (gt); adds pred and verdict to each.\n"
-			"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en, college_math.",
+		.epilog = "Reads JSONL records with a completion (text) and a reference answer (gt); adds pred and verdict.\n"
+			"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en,\n"
+			"college_math.",
 	};
 	struct grade_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.report = REPORT_OPTIONS_INIT, .text_field = "text", .gt_field = "gt" };
