@@ -1,10 +1,12 @@
 /* gen.c -- problems of the arithmetic world (world.h), with solutions for supervised training, as JSON lines.
  *
- *   gen SPLIT N [--seed S] [--levels A-B] [--careful P] [--quick-wrong P] [--careful-wrong P]
+ *   gen SPLIT N [--seed S] [--levels A-B] [--careful P] [--stick P] [--quick-wrong P]
+ *       [--careful-wrong P]
  *
  * SPLIT is sft, pairs, valid or test. A problem belongs to one split by the hash of its text, so splits are disjoint whatever their
  * seeds and sizes, and a split has no problem twice. Records have id, level, prompt and answer; those of sft also chosen, a solution
- * in which each step is careful with probability P (0.5) and wrong with a probability that depends on that (0.12, 0.03), and wrong_steps.
+ * in which a step is careful with probability P (0.4), though it is of the same kind as the one before with probability --stick (0.8), and
+ * wrong with a probability that depends on its kind (0.12, 0.03), and wrong_steps, how many are.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -26,14 +28,14 @@ struct options {
 	long n;
 	uint64_t seed;
 	int from, to;                              /* levels */
-	double careful, quick_wrong, careful_wrong;
+	double careful, stick, quick_wrong, careful_wrong;
 };
 
 static void
 usage(const char *why)
 {
-	fprintf(stderr, "gen: %s\nusage: gen sft|pairs|valid|test N [--seed S] [--levels A-B] [--careful P] [--quick-wrong P] "
-		"[--careful-wrong P]\n", why);
+	fprintf(stderr, "gen: %s\nusage: gen sft|pairs|valid|test N [--seed S] [--levels A-B] [--careful P] [--stick P] "
+		"[--quick-wrong P] [--careful-wrong P]\n", why);
 	exit(2);
 }
 
@@ -95,10 +97,13 @@ static int
 draw_solution(char out[MAX_SOLUTION], const struct problem *p, const struct options *o, struct od_rng *r)
 {
 	int n = 0, wrong = 0, x = p->start;
+	bool careful = false;
 
 	for (int i = 0; i < p->level; i++) {
-		bool careful = od_rng_uniform(r) < o->careful;
 		struct step s = world_step(x, p->op[i], p->operand[i]);
+
+		if (i == 0 || od_rng_uniform(r) >= o->stick)
+			careful = od_rng_uniform(r) < o->careful;
 
 		n += snprintf(out + n, (size_t)(MAX_SOLUTION - n), "%02d%c%d", x, p->op[i], p->operand[i]);
 		if (careful)
@@ -202,6 +207,8 @@ read_option(struct options *o, const char *name, const char *value)
 		read_levels(o, value);
 	else if (strcmp(name, "--careful") == 0)
 		o->careful = share(value);
+	else if (strcmp(name, "--stick") == 0)
+		o->stick = share(value);
 	else if (strcmp(name, "--quick-wrong") == 0)
 		o->quick_wrong = share(value);
 	else if (strcmp(name, "--careful-wrong") == 0)
@@ -215,7 +222,7 @@ read_option(struct options *o, const char *name, const char *value)
 int
 main(int argc, char **argv)
 {
-	struct options o = { .split = N_SPLITS, .from = 3, .to = 6, .careful = 0.5, .quick_wrong = 0.12, .careful_wrong = 0.03 };
+	struct options o = { .split = N_SPLITS, .from = 3, .to = 6, .careful = 0.4, .stick = 0.8, .quick_wrong = 0.12, .careful_wrong = 0.03 };
 	char *end;
 
 	if (argc < 3)

@@ -4,7 +4,7 @@
  *
  * It stands for a process reward model: it judges every step, is not sure of itself, and is sometimes wrong. A step counts as good when it
  * and all before it are right, since what follows a mistake leads nowhere; a step that is missing is not good. The judgement of a
- * good step is 0.9, of another 0.1, with normal errors of deviation S for each step (0.2) and for the whole response (--bias, 0.1), cut off at
+ * good step is 0.9, of another 0.1, with normal errors of deviation S for each step (0.4) and for the whole response (--bias, 0.2), cut off at
  * 0 and 1. The score is 10 times the mean over the problem's steps, halved where the solution does not end in its own last result.
  * Errors depend on the seed and the texts alone.
  */
@@ -84,7 +84,7 @@ number(const char *s)
 int
 main(int argc, char **argv)
 {
-	struct expert e = { 0.2, 0.1, 0 };
+	struct expert e = { 0.4, 0.2, 0 };
 	char *line = NULL;
 	size_t cap = 0;
 	double s;
