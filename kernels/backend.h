@@ -85,6 +85,16 @@ struct od_attn_params {
 	int32_t window;                        /* keys with position > query's - window are seen; 0 = all */
 };
 
+/* Keys and values of past tokens of one layer. A page holds OD_KV_PAGE tokens of one sequence, or of several that begin alike;
+ * keys lie transposed, so that a query meets many of them at once:
+ *   k: [page][kv head][head_dim][OD_KV_PAGE],  v: [page][kv head][OD_KV_PAGE][head_dim], in the backend's type. */
+enum { OD_KV_PAGE = 32 };
+
+struct od_kv_pages {
+	void *k, *v;                           /* device */
+	int32_t n_kv_heads, head_dim;
+};
+
 enum od_act { OD_ACT_SILU, OD_ACT_GELU_TANH };
 
 struct od_adamw {

@@ -1,96 +1,20 @@
-/* od-score -- puts expert scores into preference records. `od-score data`, the default, takes scores that are already
- * in the data under whatever name. */
-#include <string.h>
-
-#include "common/cli.h"
-#include "score/field.h"
+/* od-score -- puts expert scores into records. A family of experts, each a sub-command in tools/score/; `data`, which takes
+ * scores that are in the data already, is what the tool does when it is told none. */
+#include "common/device_opts.h"
 #include "score/score.h"
 
-struct data_options {
-	struct od_common_options common;
-	struct od_field_options field;
-	int rating, pick;
-};
-
-#define T struct data_options
-
-static const struct od_opt data_opts[] = {
-	OD_OPT_STR(T, field.schema, "schema", "NAME", "where the data keeps texts and scores"),
-	OD_OPT_STR(T, field.chosen_field, "chosen-field", "PATH", "member with the score of the chosen response"),
-	OD_OPT_STR(T, field.rejected_field, "rejected-field", "PATH", "member with the score of the rejected response"),
-	OD_OPT_ENUM(T, rating, "rating", "WHICH", od_rating_names, "schema ultrafeedback: mean of the ratings, or overall"),
-	OD_OPT_ENUM(T, pick, "rejected-pick", "WHICH", od_pick_names,
-		"schema ultrafeedback: the worst, or a random lower one (--seed)"),
-	OD_OPT_END
-};
-
-static const struct od_tool tool = {
-	"od-score", "put expert scores into preference records", "[data] [OPTION...] [FILE...]",
-	"Schemas: pairs (h4, omni-dpo), argilla, argilla-cleaned, armorm, ultrafeedback.\n"
-};
-
-static enum od_status
-run(const struct data_options *d, struct score_options *o, const struct od_record_options *select,
-	const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
-{
-	struct od_expert *expert = NULL;
-	struct od_jsonl *in = NULL;
-	struct od_jsonl_writer *writer = NULL;
-	struct od_out *out = NULL;
-	struct score_summary sum;
-	enum od_status st, closed;
-
-	st = score_options_finish(o, err);
-	if (st == OD_OK)
-		st = od_field_open(&expert, &d->field, err);
-	if (st == OD_OK)
-		st = od_jsonl_open(&in, files, n_files, select, err);
-	if (st == OD_OK)
-		st = od_out_open(&out, "-", err);
-	if (st == OD_OK)
-		st = od_jsonl_writer_open(&writer, out, d->common.framed, tool.name, err);
-	if (st != OD_OK)
-		goto out;
-	st = score_run(expert, od_field_in_place(expert), o, in, writer, &sum, err);
-	closed = od_jsonl_writer_close(writer, err, st == OD_OK ? err : NULL);
-	st = st == OD_OK ? closed : st;
-	if (st == OD_OK)
-		score_summary_report(&sum, o);
-out:
-	if (in && st == OD_OK)
-		*skipped = od_cli_skipped(in);
-	od_jsonl_close(in);
-	od_expert_close(expert);
-	return st;
-}
+#define X(name, summary) { #name, summary, od_score_##name },
+const struct od_command score_commands[] = { OD_SCORE_COMMANDS(X) };
+#undef X
+const size_t n_score_commands = sizeof score_commands / sizeof *score_commands;
 
 int
 main(int argc, char **argv)
 {
-	struct data_options d = { .common = OD_COMMON_OPTIONS_INIT };
-	struct score_options o = SCORE_OPTIONS_INIT;
-	struct od_record_options select = OD_RECORD_OPTIONS_INIT;
-	struct od_error err = OD_ERROR_INIT;
-	const struct od_opt_group groups[] = {
-		{ "General", od_common_opts, &d.common, NULL },
-		{ "Scores in the data", data_opts, &d, NULL },
-		{ "Scores", score_opts, &o, NULL },
-		{ "Records", od_record_opts, &select, NULL }
-	};
-	const char *const *files;
-	size_t n_files;
-	int64_t skipped = 0;
+	const struct od_command *command = argc > 1 ? od_commands_find(score_commands, n_score_commands, argv[1]) : NULL;
 
-	od_cli_begin(&tool, &d.common);
-	if (argc > 1 && strcmp(argv[1], "data") == 0) {
-		argv[1] = argv[0];
-		argv++;
-		argc--;
-	}
-	files = od_cli_parse(groups, sizeof(groups) / sizeof(groups[0]), argc, argv, &n_files);
-	d.field.rating = (enum od_rating)d.rating;
-	d.field.pick = (enum od_pick)d.pick;
-	d.field.seed = select.seed;
-	(void)run(&d, &o, &select, files, n_files, &skipped, &err);
-	return od_cli_end(&err, skipped);
+	if (!command || command->run == od_score_data)
+		return od_score_data(command ? argc - 1 : argc, command ? argv + 1 : argv);
+	od_device_settle_threads(argv);
+	return command->run(argc - 1, argv + 1);
 }

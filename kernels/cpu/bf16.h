@@ -61,9 +61,18 @@ struct bf16_kernels {
 	/* The same with the sums going on from start[rows, cols] (row stride ld_start; NULL: from zero) into a result. */
 	void (*multiply)(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, const uint16_t *b, int64_t tile,
 		const float *start, int64_t ld_start, const struct bf16_result *r);
+
+	/* out[rows, r->cols] = A[rows, k] B[cols, k]^T + x, for few rows: both factors are read in place, B once. Sums are chains of
+	 * their own order (dots.inc.h), whatever the number of rows. */
+	void (*dots)(int64_t rows, int64_t cols, int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb,
+		const struct bf16_result *r);
 };
 
 extern const struct bf16_kernels od_bf16_amx, od_bf16_avx512bf16;
+
+/* The dots of both: few rows are bound by memory, and tiles of a few rows gain nothing. */
+void od_bf16_dots(int64_t rows, int64_t cols, int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb,
+	const struct bf16_result *r);
 
 /* Whether the processor and the kernel have AMX; asks the kernel for its registers the first time. */
 int od_bf16_amx_usable(void);

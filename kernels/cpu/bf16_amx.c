@@ -193,7 +193,7 @@ product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, c
 	multiply(rows, cols, k, a, lda, b, tile, accumulate ? c : NULL, ldc, &r);
 }
 
-const struct bf16_kernels od_bf16_amx = { "amx", product, multiply };
+const struct bf16_kernels od_bf16_amx = { "amx", product, multiply, od_bf16_dots };
 
 /* The tile registers belong to no process that has not asked for them; threads made later inherit the permission. */
 int

@@ -6,6 +6,9 @@
 #include <stdbool.h>
 
 #include "cpu/bf16_x86.inc.h"
+#define VW 16
+#include "cpu/vec.inc.h"
+#include "cpu/dots_reduce.inc.h"
 
 /* Two of a row beside each other, 32 bits; the last of an odd row has zero beside it. */
 static inline __attribute__((always_inline)) __m512bh
@@ -97,6 +100,56 @@ product(int64_t rows, int64_t cols, int64_t k, const uint16_t *a, int64_t lda, c
 	multiply(rows, cols, k, a, lda, b, tile, accumulate ? c : NULL, ldc, &r);
 }
 
-const struct bf16_kernels od_bf16_avx512bf16 = { "avx512bf16", product, multiply };
+/* ---- few rows ---- */
+
+/* Elements [l, l + 32) of a row, of which the mask says which there are. */
+static inline __attribute__((always_inline)) __m512bh
+thirty_two(const char *row, int64_t l, __mmask32 m)
+{
+	return (__m512bh)(m == 0xffffffffu ? _mm512_loadu_si512(row + 2 * l) : _mm512_maskz_loadu_epi16(m, row + 2 * l));
+}
+
+/* 32 elements from l on of 'cols' rows of b and all rows of a; s: [rows][stride]. */
+static inline __attribute__((always_inline)) void
+dots_step(int rows, int cols, int stride, vf *s, int64_t l, __mmask32 m, const char *a, int64_t lda, const char *const *b)
+{
+	__m512bh bv[DOTS_TOGETHER];
+
+#pragma GCC unroll 2
+	for (int j = 0; j < cols; j++) {
+		bv[j] = thirty_two(b[j], l, m);
+		_mm_prefetch(b[0] + DOTS_AHEAD + 2 * l * cols + 64 * j, _MM_HINT_T1);
+	}
+#pragma GCC unroll 8
+	for (int i = 0; i < rows; i++) {
+		__m512bh av = thirty_two(a + i * lda, l, m);
+
+#pragma GCC unroll 2
+		for (int j = 0; j < cols; j++)
+			s[i * stride + j] = (vf)_mm512_dpbf16_ps((__m512)s[i * stride + j], av, bv[j]);
+	}
+}
+
+static inline __attribute__((always_inline)) void
+dots_columns(int rows, int cols, int stride, vf *s, enum od_dtype type, int64_t k, const char *a, int64_t lda, const char *const *b)
+{
+	int64_t l = 0;
+
+	(void)type;
+	for (; l + 32 <= k; l += 32)
+		dots_step(rows, cols, stride, s, l, 0xffffffffu, a, lda, b);
+	if (l < k)
+		dots_step(rows, cols, stride, s, l, (1u << (k - l)) - 1, a, lda, b);
+}
+
+#include "cpu/dots_walk.inc.h"
+
+void
+od_bf16_dots(int64_t rows, int64_t cols, int64_t k, const void *a, int64_t lda, const void *b, int64_t ldb, const struct bf16_result *r)
+{
+	dots_walk(OD_BF16, rows, cols, k, a, 2 * lda, b, 2 * ldb, r);
+}
+
+const struct bf16_kernels od_bf16_avx512bf16 = { "avx512bf16", product, multiply, od_bf16_dots };
 
 #endif

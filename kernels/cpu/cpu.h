@@ -3,6 +3,7 @@
  *   cpu_backend.c   opens the backend, chooses the instruction set, memory operations
  *   gemm.c          fp32 products through oneDNN, in pieces that keep rows invariant; own product as the fallback
  *   gemm_bf16.c     bf16 products: packing, blocks, threads; bf16.h and bf16_*.c: their innermost tile
+ *   dots.c          products of few rows, for generation; dots*.inc.h: their blocks; attn_paged.inc.h: attention there
  *   head.c          LM head: tiles of rows x vocabulary; head_bf16.c: on bf16 factors; head.h: what they share
  *   simd_*.c        everything else, the same sources (*.inc.h) compiled once per instruction set
  *
@@ -65,6 +66,9 @@ void od_cpu_gemm_bf16(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, i
  * (od_bf16_packed elements, n of which a view of 'out' has as columns), then out (+)= op(a) B. */
 void od_cpu_bf16_pack(struct cpu_ctx *ctx, uint16_t *to, struct od_mat b, int trans, int64_t col, int64_t n);
 void od_cpu_bf16_multiply(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, const uint16_t *b, int accumulate);
+
+/* dots.c */
+void od_cpu_dots(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x);
 
 /* head.c; head_bf16.c where h and w are bf16 */
 void od_cpu_head_fwd(struct od_backend *be, float *logps, float *lse, struct od_mat h, struct od_mat w, float softcap,

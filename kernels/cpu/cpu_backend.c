@@ -168,6 +168,9 @@ fill_table(struct od_backend *be, const struct cpu_kernels *k)
 	be->scatter_add = k->scatter_add;
 	be->head_fwd = od_cpu_head_fwd;
 	be->head_bwd = od_cpu_head_bwd;
+	be->dots = od_cpu_dots;
+	be->kv_put = k->kv_put;
+	be->attn_paged = k->attn_paged;
 	be->sum_squares = k->sum_squares;
 	be->adamw = k->adamw;
 }

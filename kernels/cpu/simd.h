@@ -29,6 +29,12 @@ struct cpu_kernels {
 	__typeof__(((struct od_backend *)0)->sum_squares) sum_squares;
 	__typeof__(((struct od_backend *)0)->adamw) adamw;
 
+	__typeof__(((struct od_backend *)0)->kv_put) kv_put;
+	__typeof__(((struct od_backend *)0)->attn_paged) attn_paged;
+
+	/* As struct bf16_kernels' dots, on fp32 factors. */
+	__typeof__(((struct bf16_kernels *)0)->dots) dots_f32;
+
 	/* out (+)= op(a) op(b), row-invariant; 0 when memory is short. */
 	int (*sgemm)(struct cpu_ctx *ctx, struct od_mat out, struct od_mat a, int trans_a, struct od_mat b, int trans_b,
 		int accumulate);

@@ -15,9 +15,11 @@
 #include "cpu/attn_bf16_bwd.inc.h"
 #include "cpu/attn.inc.h"
 #include "cpu/head.inc.h"
+#include "cpu/dots.inc.h"
+#include "cpu/attn_paged.inc.h"
 
 const struct cpu_kernels od_cpu_kernels_avx512 = {
-	.name = "avx512", .bf16 = { "avx512", bf16_product, bf16_multiply },
+	.name = "avx512", .bf16 = { "avx512", bf16_product, bf16_multiply, dots_bf16 },
 #include "cpu/table.inc.h"
 };
 

@@ -5,3 +5,4 @@
 	.gather = gather, .scatter_add = scatter_add, .sum_squares = sum_squares, .adamw = adamw,
 	.sgemm = sgemm, .exp = array_exp, .tanh = array_tanh,
 	.pack_plain = pack_plain, .pack_trans = pack_trans, .transpose = transpose, .finish_rows = finish_rows,
+	.kv_put = kv_put, .attn_paged = attn_paged, .dots_f32 = dots_f32,

@@ -4,6 +4,7 @@
  *   blas.h, blas.cu   cuBLASLt, opened at run time; matrix products whose rows do not depend on their neighbours
  *   norm.cu elem.cu rows.cu optim.cu   what moves through memory once
  *   attn_fwd.cu attn_bwd.cu            attention over the packed tree
+ *   paged.cu          generation: products of few rows, keys and values in pages, attention over them
  *   head.cu           LM head: tiles of rows x vocabulary
  *   nccl.h, nccl.cu   collectives between the devices of several processes, NCCL opened at run time
  *   device.h          what kernels are written with

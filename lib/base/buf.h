@@ -31,6 +31,17 @@ void od_buf_json_string(struct od_buf *b, const char *s, size_t n);
 /* Appends the shortest decimal that reads back as the same double; "null" when it is not finite. */
 void od_buf_json_double(struct od_buf *b, double v);
 
+/* How many of n bytes of UTF-8 to show when at most max may be: never half a character. */
+static inline size_t
+od_utf8_prefix(const char *s, size_t n, size_t max)
+{
+	if (n <= max)
+		return n;
+	while (max && ((unsigned char)s[max] & 0xc0) == 0x80)
+		max--;
+	return max;
+}
+
 /* Makes room for n more bytes and returns where they go (len unchanged), or NULL. */
 char *od_buf_reserve(struct od_buf *b, size_t n);
 

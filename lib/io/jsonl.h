@@ -123,7 +123,7 @@ OD_MUST_CHECK enum od_status od_jsonl_writer_flush(struct od_jsonl_writer *w, st
  * opening) were already written. Flushes, closes, frees. Returns the first write error. NULL w is fine. */
 enum od_status od_jsonl_writer_close(struct od_jsonl_writer *w, const struct od_error *cause, struct od_error *err);
 
-/* A member to add: value is its JSON text. */
+/* A member to add: value is its JSON text; NULL: the member is taken out. */
 struct od_member {
 	const char *name;
 	const char *value;
@@ -131,7 +131,27 @@ struct od_member {
 };
 
 /* out := line with the members added before its closing brace, in order; an existing top-level member of the same name
- * is replaced in place. All other bytes stay as they are. line must be a valid JSON object. */
+ * is replaced in place, or, with a value of NULL, taken out with its comma. All other bytes stay as they are. line must be
+ * a valid JSON object. */
 void od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members);
+
+/* ---- places in a text that others wrote: what a nested splice needs. The text must be valid JSON --------------------- */
+
+struct od_span {
+	size_t at, len;             /* bytes */
+};
+
+/* Walks the members of an object or the elements of an array: each call gives the next one and moves *pos, 0 at first,
+ * behind it. False after the last, or when text is neither. name (may be NULL): without its quotes, escapes as they are
+ * written; empty for an element. */
+bool od_jsonl_walk(const char *text, size_t n, size_t *pos, struct od_span *name, struct od_span *value);
+
+/* Where the value of an object's member is; false when there is none of that name. */
+bool od_jsonl_member(const char *text, size_t n, const char *name, struct od_span *value);
+
+/* out := the value of the object's member `name`, itself an object, with the members put into it as od_jsonl_splice does;
+ * a new object when it is absent or something else. */
+void od_jsonl_splice_into(struct od_buf *out, const char *text, size_t n, const char *name, const struct od_member *members,
+	size_t n_members);
 
 #endif

@@ -143,14 +143,21 @@ skip_space(const char *s, size_t i, size_t n)
 	return i;
 }
 
-/* i is at an opening quote; returns the index behind the closing one. */
+/* i is at an opening quote; returns the index behind the closing one: a quote with an even number of backslashes before it. */
 static size_t
 skip_string(const char *s, size_t i, size_t n)
 {
-	for (i++; i < n && s[i] != '"'; i++)
-		if (s[i] == '\\')
-			i++;
-	return i < n ? i + 1 : n;
+	const char *quote;
+
+	for (i++; i < n && (quote = memchr(s + i, '"', n - i)); i++) {
+		size_t k = i = (size_t)(quote - s);
+
+		while (s[k - 1] == '\\')
+			k--;
+		if ((i - k) % 2 == 0)
+			return i + 1;
+	}
+	return n;
 }
 
 /* i is at the first byte of a value; returns the index behind it. */
@@ -206,7 +213,7 @@ static void
 append_missing(struct od_buf *out, const struct od_member *members, size_t n_members, const bool *found, bool comma)
 {
 	for (size_t m = 0; m < n_members; m++) {
-		if (found[m])
+		if (found[m] || !members[m].value)
 			continue;
 		if (comma)
 			od_buf_char(out, ',');
@@ -217,32 +224,68 @@ append_missing(struct od_buf *out, const struct od_member *members, size_t n_mem
 	}
 }
 
+/* One member of an object, or element of an array (no key). */
+struct part {
+	size_t key, key_end, value, end;
+};
+
+/* The part at *i, which is behind an opening bracket or a comma; *i moves behind the comma that follows it. False at the
+ * closing bracket, where *i then is. */
+static bool
+next_part(const char *s, size_t n, bool object, size_t *i, struct part *p)
+{
+	*i = skip_space(s, *i, n);
+	if (*i >= n || s[*i] == '}' || s[*i] == ']')
+		return false;
+	p->key = p->key_end = p->value = *i;
+	if (object) {
+		p->key_end = skip_string(s, *i, n);
+		p->value = skip_space(s, skip_space(s, p->key_end, n) + 1, n);     /* behind the colon */
+	}
+	p->end = skip_value(s, p->value, n);
+	*i = skip_space(s, p->end, n);
+	if (*i < n && s[*i] == ',')
+		(*i)++;
+	return true;
+}
+
+/* What precedes a last member that is taken out: its comma, and the space around that. */
+static void
+drop_comma(struct od_buf *out, size_t start)
+{
+	size_t end = out->len;
+
+	while (end > start && skip_space(out->data, end - 1, end) == end)
+		end--;
+	if (end > start && out->data[end - 1] == ',')
+		out->len = end - 1;
+}
+
 void
 od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_member *members, size_t n_members)
 {
 	bool *found = od_calloc(n_members, sizeof *found), any = false;
-	size_t i = skip_space(line, 0, n) + 1, copied = 0;
+	size_t i = skip_space(line, 0, n) + 1, copied = 0, start = out->len;
+	struct part p;
 
 	if (!found) {
 		out->failed = true;
 		return;
 	}
-	for (i = skip_space(line, i, n); i < n && line[i] == '"'; i = skip_space(line, i, n)) {
-		size_t key = i, key_end = skip_string(line, i, n), value, m;
+	while (next_part(line, n, true, &i, &p)) {
+		size_t m = find_member(line + p.key, p.key_end - p.key, members, n_members);
+		bool kept = m == n_members || members[m].value, last = i >= n || line[i - 1] != ',';
 
-		any = true;
-		value = skip_space(line, skip_space(line, key_end, n) + 1, n);        /* behind the colon */
-		i = skip_value(line, value, n);
-		m = find_member(line + key, key_end - key, members, n_members);
 		if (m < n_members) {
-			od_buf_append(out, line + copied, value - copied);
-			od_buf_append(out, members[m].value, members[m].value_len);
+			od_buf_append(out, line + copied, (kept ? p.value : p.key) - copied);
+			if (kept)
+				od_buf_append(out, members[m].value, members[m].value_len);
 			found[m] = true;
-			copied = i;
+			copied = kept || last ? p.end : skip_space(line, i, n);
 		}
-		i = skip_space(line, i, n);
-		if (i < n && line[i] == ',')
-			i++;
+		if (!kept && last && any)
+			drop_comma(out, start);
+		any = any || kept;
 	}
 	if (i > n)
 		i = n;
@@ -250,4 +293,47 @@ od_jsonl_splice(struct od_buf *out, const char *line, size_t n, const struct od_
 	append_missing(out, members, n_members, found, any);
 	od_buf_append(out, line + i, n - i);
 	free(found);
+}
+
+bool
+od_jsonl_walk(const char *text, size_t n, size_t *pos, struct od_span *name, struct od_span *value)
+{
+	size_t open = skip_space(text, 0, n);
+	bool object = open < n && text[open] == '{';
+	struct part p;
+
+	if (open >= n || (!object && text[open] != '['))
+		return false;
+	if (*pos <= open)
+		*pos = open + 1;
+	if (!next_part(text, n, object, pos, &p))
+		return false;
+	if (name)
+		*name = object ? (struct od_span){ p.key + 1, p.key_end - p.key - 2 } : (struct od_span){ p.key, 0 };
+	*value = (struct od_span){ p.value, p.end - p.value };
+	return true;
+}
+
+bool
+od_jsonl_member(const char *text, size_t n, const char *name, struct od_span *value)
+{
+	struct od_span key;
+	size_t pos = 0;
+
+	while (od_jsonl_walk(text, n, &pos, &key, value))
+		if (key.at < value->at && key_is(text + key.at - 1, key.len + 2, name))
+			return true;
+	return false;
+}
+
+void
+od_jsonl_splice_into(struct od_buf *out, const char *text, size_t n, const char *name, const struct od_member *members,
+	size_t n_members)
+{
+	struct od_span v;
+
+	if (od_jsonl_member(text, n, name, &v) && text[v.at] == '{')
+		od_jsonl_splice(out, text + v.at, v.len, members, n_members);
+	else
+		od_jsonl_splice(out, "{}", 2, members, n_members);
 }

@@ -49,6 +49,17 @@ struct od_arena_size {
 size_t od_activations_plan(struct od_activations *a, char *base, const struct od_model_config *c,
 	const struct od_arena_size *n);
 
+/* What a pass does with keys and values: keeps them in pages for later (a prompt), or attends over pages with one query a
+ * sequence (a step of generation, whose products are of few rows). Arrays are device memory. */
+struct od_kv_use {
+	struct od_kv_pages *layer;                 /* [n_layers] */
+	bool step;
+	int64_t n;                                 /* rows to keep, */
+	const int32_t *row, *slot;                 /* [n]: which, and where */
+	const int32_t *table, *len;                /* step: [n_tokens, width] pages, [n_tokens] tokens of each sequence */
+	int64_t width;
+};
+
 struct od_engine {
 	const struct od_model *m;
 	float *grads;
@@ -58,6 +69,7 @@ struct od_engine {
 	float *rope_cos, *rope_sin;                /* [rope_len, head_dim / 2] device */
 	int64_t rope_len;
 	int32_t again;                             /* as asked for; size.again is what the arena was laid out for */
+	const struct od_kv_use *kv;                /* NULL: keys and values are not kept */
 	od_gradients_final *final;                 /* NULL: nobody watches */
 	void *final_ctx;
 };
@@ -143,6 +155,8 @@ struct od_attn_params od_layer_attention(const struct od_model_config *c, int la
 void od_linear(const struct od_engine *e, struct od_mat out, struct od_mat x, int first, int n, const int *bias);
 
 void od_forward_layers(struct od_engine *e, const struct od_batch *b);
+/* a.rows in fp32 := the final-normed rows; no LM head. */
+void od_forward_rows(struct od_engine *e, const struct od_batch *b);
 void od_backward_layers(struct od_engine *e, const struct od_batch *b);
 
 #endif

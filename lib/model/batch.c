@@ -21,7 +21,7 @@ grow_all(void *const *arrays, int n, size_t *cap, size_t need)
 }
 
 static bool
-make_room(struct od_batch *b, int64_t tokens, int64_t scored)
+make_room(struct od_batch *b, int64_t tokens, int64_t segments, int64_t scored)
 {
 	void *const per_token[] = { &b->ids, &b->pos };
 	void *const per_segment[] = { &b->seg_start, &b->seg_len, &b->seg_parent };
@@ -29,7 +29,7 @@ make_room(struct od_batch *b, int64_t tokens, int64_t scored)
 	void *const per_entry[] = { &b->entry_row, &b->entry_id, &b->entry_seq };
 
 	return grow_all(per_token, 2, &b->cap_tokens, (size_t)(b->n_tokens + tokens)) &&
-		grow_all(per_segment, 3, &b->cap_segments, (size_t)b->n_segments + 3) &&
+		grow_all(per_segment, 3, &b->cap_segments, (size_t)(b->n_segments + segments)) &&
 		grow_all(per_row, 1, &b->cap_rows, (size_t)(b->n_rows + scored)) &&
 		grow_all(per_entry, 3, &b->cap_entries, (size_t)(b->n_entries + scored));
 }
@@ -122,7 +122,7 @@ od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct o
 	int trunk = -1;
 
 	/* every token may score both sequences at most once each */
-	if (!make_room(b, tokens, 2 * tokens))
+	if (!make_room(b, tokens, 3, 2 * tokens))
 		return od_fail_nomem(err, "a batch", (unsigned long long)tokens * 40);
 	if (shared > 0) {
 		trunk = add_segment(b, seqs[0].ids, 0, shared, -1);
@@ -139,6 +139,70 @@ od_batch_add(struct od_batch *b, const struct od_seq *seqs, int n_seqs, struct o
 			add_entries(b, b->seg_start[tail] + i - shared, i, seqs, k, k + 1);
 	}
 	b->n_seqs += n_seqs;
+	b->n_trees++;
+	return OD_OK;
+}
+
+enum od_status
+od_batch_add_token(struct od_batch *b, int32_t id, int32_t pos, struct od_error *err)
+{
+	if (!make_room(b, 1, 0, 0))
+		return od_fail_nomem(err, "a batch", (unsigned long long)(b->n_tokens + 1) * sizeof(int32_t));
+	b->ids[b->n_tokens] = id;
+	b->pos[b->n_tokens++] = pos;
+	b->max_pos = pos + 1 > b->max_pos ? pos + 1 : b->max_pos;
+	return OD_OK;
+}
+
+/* The row of a token among those from first_row on; a new one when it has none. */
+static int32_t
+row_of(struct od_batch *b, int64_t first_row, int32_t token)
+{
+	for (int64_t r = first_row; r < b->n_rows; r++)
+		if (b->row_token[r] == token)
+			return (int32_t)r;
+	b->row_token[b->n_rows] = token;
+	return (int32_t)b->n_rows++;
+}
+
+/* The entries of sequence k of a tree: positions before 'shared' lie in the trunk, whose rows all sequences share. */
+static void
+add_read_entries(struct od_batch *b, const struct od_read *r, int k, int32_t shared, int trunk, int tail, int64_t first_row)
+{
+	int64_t tail_row = -1;
+
+	for (int32_t i = 0; i < r->n_at; i++) {
+		bool in_trunk = r->at[i] < shared;
+		int32_t token = in_trunk ? b->seg_start[trunk] + r->at[i] : b->seg_start[tail] + r->at[i] - shared;
+
+		if (!in_trunk && tail_row < 0)
+			tail_row = b->n_rows;
+		b->entry_row[b->n_entries] = row_of(b, in_trunk ? first_row : tail_row, token);
+		b->entry_id[b->n_entries] = 0;
+		b->entry_seq[b->n_entries++] = b->n_seqs + k;
+	}
+}
+
+enum od_status
+od_batch_add_reads(struct od_batch *b, const struct od_read *reads, int n, int32_t shared, struct od_error *err)
+{
+	int64_t tokens = shared, rows = 0, first_row = b->n_rows;
+	int trunk = -1;
+
+	for (int k = 0; k < n; k++) {
+		tokens += reads[k].n - shared;
+		rows += reads[k].n_at;
+	}
+	if (!make_room(b, tokens, n + 1, rows))
+		return od_fail_nomem(err, "a batch", (unsigned long long)tokens * 40);
+	if (shared > 0)
+		trunk = add_segment(b, reads[0].ids, 0, shared, -1);
+	for (int k = 0; k < n; k++) {
+		int tail = reads[k].n > shared ? add_segment(b, reads[k].ids, shared, reads[k].n, trunk) : -1;
+
+		add_read_entries(b, &reads[k], k, shared, trunk, tail, first_row);
+	}
+	b->n_seqs += n;
 	b->n_trees++;
 	return OD_OK;
 }

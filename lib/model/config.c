@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "io/atomic.h"
 #include "io/jsonl.h"
 #include "io/stream.h"
 
@@ -213,19 +214,73 @@ read_family_traits(struct od_model_config *c, const json_t *json)
 	c->final_softcap = gemma ? number_or(json, "final_logit_softcapping", 0) : 0;
 }
 
-static void
-read_special_ids(struct od_model_config *c, const json_t *json)
+static bool
+is_end(const struct od_model_config *c, int64_t id)
 {
-	const json_t *eos = member(json, "eos_token_id");
+	for (int i = 0; i < c->n_eos; i++)
+		if (c->eos_token_ids[i] == id)
+			return true;
+	return false;
+}
+
+/* An id, or a list of them. */
+static void
+add_ends(struct od_model_config *c, const json_t *eos)
+{
 	size_t n = json_is_array(eos) ? json_array_size(eos) : eos ? 1 : 0;
 
-	c->bos_token_id = (int64_t)number_or(json, "bos_token_id", -1);
 	for (size_t i = 0; i < n && c->n_eos < 8; i++) {
 		const json_t *v = json_is_array(eos) ? json_array_get(eos, i) : eos;
 
-		if (json_is_integer(v))
+		if (json_is_integer(v) && !is_end(c, json_integer_value(v)))
 			c->eos_token_ids[c->n_eos++] = json_integer_value(v);
 	}
+}
+
+static void
+read_special_ids(struct od_model_config *c, const json_t *json)
+{
+	c->bos_token_id = (int64_t)number_or(json, "bos_token_id", -1);
+	add_ends(c, member(json, "eos_token_id"));
+}
+
+static void
+read_architecture(struct od_model_config *c, const json_t *json)
+{
+	static const struct {
+		const char *what;                  /* behind the family's name */
+		enum od_head head;
+	} heads[] = {
+		{ "ForProcessRewardModel", OD_HEAD_PROCESS }, { "ForRewardModelWithGating", OD_HEAD_GATED },
+		{ "ForSequenceClassification", OD_HEAD_SCALAR }, { "ForRewardModel", OD_HEAD_SCALAR },
+	};
+	const char *name = json_string_value(json_array_get(member(json, "architectures"), 0));
+	const char *what = name ? strstr(name, "For") : NULL;
+
+	snprintf(c->architecture, sizeof c->architecture, "%s", name ? name : "");
+	for (size_t i = 0; what && i < sizeof heads / sizeof *heads; i++)
+		if (strcmp(what, heads[i].what) == 0)
+			c->reward.head = heads[i].head;
+}
+
+/* The gate's sizes, with the defaults of the published model. */
+static enum od_status
+read_gate(struct od_model_config *c, const json_t *json, struct od_error *err)
+{
+	int64_t objectives = 19, layers = 3;
+	enum od_status st;
+
+	c->reward.gating_dim = 1024;
+	c->reward.gating_temperature = number_or(json, "gating_temperature", 10);
+	if ((st = optional_size(json, "num_objectives", 4096, &objectives, err)) != OD_OK ||
+	    (st = optional_size(json, "gating_n_hidden", 64, &layers, err)) != OD_OK ||
+	    (st = optional_size(json, "gating_hidden_dim", 1 << 20, &c->reward.gating_dim, err)) != OD_OK)
+		return st;
+	if (!(c->reward.gating_temperature > 0))
+		return od_fail(err, OD_EFORMAT, "field 'gating_temperature' must be greater than 0");
+	c->reward.n_objectives = (int32_t)objectives;
+	c->reward.gating_layers = (int32_t)layers;
+	return OD_OK;
 }
 
 enum od_status
@@ -242,29 +297,57 @@ od_config_read(struct od_model_config *out, const json_t *json, struct od_error 
 		return st;
 	read_family_traits(&c, json);
 	read_special_ids(&c, json);
+	read_architecture(&c, json);
+	if (c.reward.head == OD_HEAD_GATED && (st = read_gate(&c, json, err)) != OD_OK)
+		return st;
 	if (!(c.rms_norm_eps > 0) || !(c.attn_scale > 0) || !isfinite(c.attn_scale))
 		return od_fail(err, OD_EFORMAT, "rms_norm_eps and query_pre_attn_scalar must be positive");
 	*out = c;
 	return OD_OK;
 }
 
-enum od_status
-od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err)
+static enum od_status
+load_json(json_t **out, const char *path, struct od_error *err)
 {
 	char *text = NULL;
-	json_t *json = NULL;
 	size_t len;
 	enum od_status st = od_in_slurp(path, 1 << 24, &text, &len, err);
 
 	if (st == OD_OK)
-		st = od_json_parse(text, len, path, &json, err);
+		st = od_json_parse(text, len, path, out, err);
+	free(text);
+	return st;
+}
+
+enum od_status
+od_config_load_file(struct od_model_config *c, const char *path, struct od_error *err)
+{
+	json_t *json = NULL;
+	enum od_status st = load_json(&json, path, err);
+
 	if (st == OD_OK) {
 		st = od_config_read(c, json, err);
 		if (st != OD_OK)
 			od_error_prefix(err, "%s: ", path);
 	}
 	json_decref(json);
-	free(text);
+	return st;
+}
+
+enum od_status
+od_config_load_ends(struct od_model_config *c, const char *dir, struct od_error *err)
+{
+	char path[4096];
+	json_t *json = NULL;
+	enum od_status st;
+
+	snprintf(path, sizeof path, "%s/generation_config.json", dir);
+	if (!od_path_exists(path))
+		return OD_OK;
+	st = load_json(&json, path, err);
+	if (st == OD_OK)
+		add_ends(c, json_object_get(json, "eos_token_id"));
+	json_decref(json);
 	return st;
 }
 

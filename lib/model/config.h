@@ -16,8 +16,23 @@
 
 enum od_family { OD_LLAMA, OD_QWEN2, OD_GEMMA2 };
 
+/* What stands on the decoder, by the configuration's 'architectures'. */
+enum od_head {
+	OD_HEAD_LM,                                /* LlamaForCausalLM, ...; also where nothing is said */
+	OD_HEAD_PROCESS,                           /* Qwen2ForProcessRewardModel: good or bad, at the end of each step */
+	OD_HEAD_GATED,                             /* LlamaForRewardModelWithGating: objectives weighed by a gate */
+	OD_HEAD_SCALAR                             /* *ForSequenceClassification, Qwen2ForRewardModel: one number */
+};
+
 struct od_model_config {
 	enum od_family family;
+	char architecture[64];                     /* the first of 'architectures'; "" when there is none */
+	struct {
+		enum od_head head;
+		int32_t n_objectives, gating_layers;   /* gated: hidden layers of the gate; their width is gating_dim */
+		int64_t gating_dim;
+		double gating_temperature;
+	} reward;
 	int64_t vocab_size, hidden_size, intermediate_size;
 	int32_t n_layers, n_heads, n_kv_heads, head_dim;
 	int64_t max_position_embeddings;
@@ -49,6 +64,10 @@ OD_MUST_CHECK enum od_status od_config_load_file(struct od_model_config *c, cons
 
 /* config.json of a directory. */
 OD_MUST_CHECK enum od_status od_config_load(struct od_model_config *c, const char *dir, struct od_error *err);
+
+/* Adds the end tokens that DIR/generation_config.json names to those of the config, where there is such a file: chat models end
+ * a turn with a token that config.json may not know of. */
+OD_MUST_CHECK enum od_status od_config_load_ends(struct od_model_config *c, const char *dir, struct od_error *err);
 
 /* The window of layer l: 0 = full attention. */
 int32_t od_config_window(const struct od_model_config *c, int32_t layer);

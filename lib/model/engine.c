@@ -152,6 +152,27 @@ upload_batch(struct od_engine *e, const struct od_batch *b)
 	be->upload(be, e->a.entry_id, b->entry_id, (size_t)b->n_entries * sizeof *b->entry_id);
 }
 
+/* Makes room for a batch and uploads it. */
+static enum od_status
+take_batch(struct od_engine *e, const struct od_batch *b, struct od_error *err)
+{
+	enum od_status st = check_ids(b->ids, b->n_tokens, e->m->config.vocab_size, err);
+
+	if (st == OD_OK)
+		st = check_ids(b->entry_id, b->n_entries, e->m->config.vocab_size, err);
+	if (st == OD_OK)
+		st = od_engine_reserve(e, e->size.training, b->n_tokens, b->n_rows, b->n_entries, b->max_pos, err);
+	if (st == OD_OK)
+		upload_batch(e, b);
+	return st;
+}
+
+static enum od_status
+backend_status(struct od_backend *be, struct od_error *err)
+{
+	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
+}
+
 enum od_status
 od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps, struct od_error *err)
 {
@@ -160,17 +181,31 @@ od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps, s
 
 	if (b->n_tokens == 0)
 		return OD_OK;
-	st = check_ids(b->ids, b->n_tokens, e->m->config.vocab_size, err);
-	if (st == OD_OK)
-		st = check_ids(b->entry_id, b->n_entries, e->m->config.vocab_size, err);
-	if (st == OD_OK)
-		st = od_engine_reserve(e, e->size.training, b->n_tokens, b->n_rows, b->n_entries, b->max_pos, err);
+	if (e->m->config.reward.head != OD_HEAD_LM)
+		return od_fail(err, OD_EMISMATCH, "a reward model (%s) has no LM head, so it gives no log-probs; od-score runs it",
+			e->m->config.architecture);
+	st = take_batch(e, b, err);
 	if (st != OD_OK)
 		return st;
-	upload_batch(e, b);
 	od_forward_layers(e, b);
 	be->download(be, logps, e->a.logps, (size_t)b->n_entries * sizeof *logps);
-	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
+	return backend_status(be, err);
+}
+
+enum od_status
+od_engine_hidden(struct od_engine *e, const struct od_batch *b, float *hidden, struct od_error *err)
+{
+	struct od_backend *be = e->m->be;
+	enum od_status st;
+
+	if (b->n_rows == 0)
+		return OD_OK;
+	st = take_batch(e, b, err);
+	if (st != OD_OK)
+		return st;
+	od_forward_rows(e, b);
+	be->download(be, hidden, e->a.rows, (size_t)(b->n_rows * e->m->config.hidden_size) * sizeof *hidden);
+	return backend_status(be, err);
 }
 
 enum od_status
@@ -184,7 +219,7 @@ od_engine_backward(struct od_engine *e, const struct od_batch *b, const float *c
 		return od_fail(err, OD_EUSAGE, "the engine was not opened for training");
 	be->upload(be, e->a.coef, coef, (size_t)b->n_entries * sizeof *coef);
 	od_backward_layers(e, b);
-	return be->ok(be) ? OD_OK : od_fail(err, OD_ENOMEM, "the %s backend failed: %s", be->name, be->failure(be));
+	return backend_status(be, err);
 }
 
 /* Keys that each query of the batch sees, summed: the work of attention in one layer. */

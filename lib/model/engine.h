@@ -62,8 +62,13 @@ OD_MUST_CHECK enum od_status od_engine_reserve(struct od_engine *e, bool trainin
 	int64_t max_entries, int64_t max_pos, struct od_error *err);
 
 /* logps[n_entries] (host): log-probability of each entry's token. Keeps what backward needs when reserved for training.
- * Token ids outside the vocabulary are OD_EFORMAT. */
+ * Token ids outside the vocabulary are OD_EFORMAT; a reward model, which has no LM head, is OD_EMISMATCH. */
 OD_MUST_CHECK enum od_status od_engine_forward(struct od_engine *e, const struct od_batch *b, float *logps,
+	struct od_error *err);
+
+/* hidden[n_rows, hidden_size] (host, fp32): the batch's rows after the final norm, without the LM head; for batches of reads. A row
+ * has the same bits whatever it is packed with. */
+OD_MUST_CHECK enum od_status od_engine_hidden(struct od_engine *e, const struct od_batch *b, float *hidden,
 	struct od_error *err);
 
 /* After a forward of the same batch: coef[n_entries] (host) = d loss / d logps; adds to the gradients. */

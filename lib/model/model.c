@@ -65,7 +65,8 @@ od_model_open(struct od_model *m, const char *dir, struct od_backend *be, bool f
 	if (st == OD_OK)
 		st = od_safetensors_open_dir(&s, dir, err);
 	if (st == OD_OK)
-		st = od_params_layout(&m->params, &m->config, od_safetensors_find(s, "lm_head.weight") != NULL, err);
+		st = od_params_layout(&m->params, &m->config, m->config.reward.head == OD_HEAD_LM &&
+			od_safetensors_find(s, "lm_head.weight") != NULL, err);
 	if (st == OD_OK)
 		st = allocate(m, frozen, err);
 	if (st == OD_OK)

@@ -225,20 +225,24 @@ trim(const char **s, size_t *n)
 }
 
 enum od_drop
+od_pair_compare_texts(const char *chosen, size_t n_chosen, const char *rejected, size_t n_rejected)
+{
+	trim(&chosen, &n_chosen);
+	if (!n_chosen)
+		return OD_DROP_EMPTY;
+	if (!rejected)
+		return OD_KEEP;
+	trim(&rejected, &n_rejected);
+	if (!n_rejected)
+		return OD_DROP_EMPTY;
+	return n_chosen == n_rejected && memcmp(chosen, rejected, n_chosen) == 0 ? OD_DROP_IDENTICAL : OD_KEEP;
+}
+
+enum od_drop
 od_pair_compare(const json_t *chosen, const json_t *rejected)
 {
 	size_t n_w = 0, n_l = 0;
 	const char *w = od_pair_response(chosen, &n_w), *l = od_pair_response(rejected, &n_l);
 
-	if (!w || (rejected && !l))
-		return OD_KEEP;
-	trim(&w, &n_w);
-	if (!n_w)
-		return OD_DROP_EMPTY;
-	if (!rejected)
-		return OD_KEEP;
-	trim(&l, &n_l);
-	if (!n_l)
-		return OD_DROP_EMPTY;
-	return n_w == n_l && memcmp(w, l, n_w) == 0 ? OD_DROP_IDENTICAL : OD_KEEP;
+	return !w || (rejected && !l) ? OD_KEEP : od_pair_compare_texts(w, n_w, l, n_l);
 }

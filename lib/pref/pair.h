@@ -59,4 +59,7 @@ const char *od_pair_response(const json_t *response, size_t *len);
  * NULL. Responses od_pair_response does not know are kept. */
 enum od_drop od_pair_compare(const json_t *chosen, const json_t *rejected);
 
+/* The same for texts: OD_KEEP, OD_DROP_EMPTY or OD_DROP_IDENTICAL. rejected may be NULL. */
+enum od_drop od_pair_compare_texts(const char *chosen, size_t n_chosen, const char *rejected, size_t n_rejected);
+
 #endif

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pref/dialogue.h"
 
 const char *const od_header_names[] = { "masked", "scored", NULL };
 const char *const od_truncate_names[] = { "drop", "cut", "simpo", NULL };
@@ -67,50 +68,6 @@ od_rules_parse(const char *text, struct od_rules *out, char chat[32])
 
 /* ---- dialogues ------------------------------------------------------------------------------------------------------- */
 
-struct dialogue {
-	struct od_message *m;
-	size_t n, cap;
-};
-
-static enum od_status
-add_message(struct dialogue *d, const char *role, const char *content, size_t len, struct od_error *err)
-{
-	if (!od_grow(&d->m, &d->cap, d->n + 1, sizeof(*d->m)))
-		return od_fail_nomem(err, "messages", (d->n + 1) * sizeof(*d->m));
-	d->m[d->n++] = (struct od_message){ role, content, len };
-	return OD_OK;
-}
-
-/* Messages [from, to) of a list. */
-static enum od_status
-add_list(struct dialogue *d, const json_t *list, size_t from, size_t to, const char *field, struct od_error *err)
-{
-	for (size_t i = from; i < to; i++) {
-		const json_t *m = json_array_get(list, i);
-		const json_t *role = json_object_get(m, "role"), *content = json_object_get(m, "content");
-		enum od_status st;
-
-		if (!json_is_string(role) || !json_is_string(content))
-			return od_fail(err, OD_EFORMAT, "field '%s.%zu' must be a message with strings 'role' and 'content'",
-				field, i);
-		st = add_message(d, json_string_value(role), json_string_value(content), json_string_length(content),
-			err);
-		if (st != OD_OK)
-			return st;
-	}
-	return OD_OK;
-}
-
-static enum od_status
-add_prompt(struct dialogue *d, const json_t *prompt, struct od_error *err)
-{
-	if (!prompt)
-		return od_fail(err, OD_EFORMAT, "field 'prompt' is missing");
-	if (json_is_string(prompt))
-		return add_message(d, "user", json_string_value(prompt), json_string_length(prompt), err);
-	return add_list(d, prompt, 0, json_array_size(prompt), "prompt", err);
-}
-
 static bool
 is_assistant(const json_t *message)
 {
@@ -151,23 +108,23 @@ says(const json_t *list, const json_t *text)
 /* A response that is a whole dialogue repeats the prompt. The fuller of the two holds: the record's prompt may have a
  * system turn before what the dialogue repeats, the dialogue may have turns before or after a prompt given as a string. */
 static enum od_status
-add_dialogue(struct dialogue *d, const json_t *prompt, const json_t *list, const char *field, struct od_error *err)
+add_dialogue(struct od_dialogue *d, const json_t *prompt, const json_t *list, const char *field, struct od_error *err)
 {
 	size_t n = json_array_size(list) - 1, k = json_is_array(prompt) ? json_array_size(prompt) : 0;
 	enum od_status st;
 
 	if (k >= n && k > 0 && same_messages(prompt, k - n, list, 0, n)) {
-		st = add_prompt(d, prompt, err);
-		return st == OD_OK ? add_list(d, list, n, n + 1, field, err) : st;
+		st = od_dialogue_add_prompt(d, prompt, err);
+		return st == OD_OK ? od_dialogue_add_list(d, list, n, n + 1, field, err) : st;
 	}
 	if (json_is_array(prompt) ? k > n || !same_messages(prompt, 0, list, 0, k) : prompt && !says(list, prompt))
 		return od_fail(err, OD_EFORMAT, "field '%s' is a dialogue that does not repeat the field 'prompt'", field);
-	return add_list(d, list, 0, n + 1, field, err);
+	return od_dialogue_add_list(d, list, 0, n + 1, field, err);
 }
 
 /* The messages of one side; the response is the last. */
 static enum od_status
-collect_side(struct dialogue *d, const struct od_pair *p, const json_t *response, const char *field,
+collect_side(struct od_dialogue *d, const struct od_pair *p, const json_t *response, const char *field,
 	struct od_error *err)
 {
 	enum od_status st;
@@ -175,8 +132,8 @@ collect_side(struct dialogue *d, const struct od_pair *p, const json_t *response
 
 	d->n = 0;
 	if (json_is_string(response)) {
-		st = add_prompt(d, p->prompt, err);
-		return st != OD_OK ? st : add_message(d, "assistant", json_string_value(response),
+		st = od_dialogue_add_prompt(d, p->prompt, err);
+		return st != OD_OK ? st : od_dialogue_add(d, "assistant", json_string_value(response),
 			json_string_length(response), err);
 	}
 	n = json_array_size(response);
@@ -184,14 +141,14 @@ collect_side(struct dialogue *d, const struct od_pair *p, const json_t *response
 		return od_fail(err, OD_EFORMAT, "field '%s' must end with a message of the role 'assistant'", field);
 	if (!is_assistant(json_array_get(response, 0)))
 		return add_dialogue(d, p->prompt, response, field, err);
-	st = add_prompt(d, p->prompt, err);
-	return st == OD_OK ? add_list(d, response, 0, n, field, err) : st;
+	st = od_dialogue_add_prompt(d, p->prompt, err);
+	return st == OD_OK ? od_dialogue_add_list(d, response, 0, n, field, err) : st;
 }
 
 /* ---- one side: text and tokens --------------------------------------------------------------------------------------- */
 
 struct side {
-	struct dialogue talk;
+	struct od_dialogue talk;
 	struct od_turn_span *spans;        /* [talk.n] */
 	size_t cap_spans;
 	struct od_buf text;
@@ -201,12 +158,12 @@ struct side {
 	int32_t first;                     /* first token that belongs to the response */
 };
 
-#define SIDE_INIT { { NULL, 0, 0 }, NULL, 0, OD_BUF_INIT, OD_IDS_INIT, NULL, 0, 0 }
+#define SIDE_INIT { OD_DIALOGUE_INIT, NULL, 0, OD_BUF_INIT, OD_IDS_INIT, NULL, 0, 0 }
 
 static void
 side_release(struct side *s)
 {
-	free(s->talk.m);
+	od_dialogue_release(&s->talk);
 	free(s->spans);
 	od_buf_release(&s->text);
 	od_ids_release(&s->ids);
@@ -250,14 +207,14 @@ settle_bos(struct side *s, const struct od_tokenizer *t, struct od_error *err)
 }
 
 static enum od_status
-side_render(struct side *s, const struct od_rules *r, struct od_error *err)
+side_render(struct side *s, const struct od_rules *r, bool generation, struct od_error *err)
 {
 	enum od_status st;
 
 	if (!od_grow(&s->spans, &s->cap_spans, s->talk.n, sizeof(*s->spans)))
 		return od_fail_nomem(err, "message spans", s->talk.n * sizeof(*s->spans));
 	od_buf_clear(&s->text);
-	st = od_chat_render(r->chat, r->tokenizer, s->talk.m, s->talk.n, false, r->date, &s->text, s->spans, err);
+	st = od_chat_render(r->chat, r->tokenizer, s->talk.m, s->talk.n, generation, r->date, &s->text, s->spans, err);
 	if (st == OD_OK && !od_buf_ok(&s->text))
 		st = od_fail_nomem(err, "a rendered dialogue", s->text.len);
 	return st == OD_OK ? settle_bos(s, r->tokenizer, err) : st;
@@ -353,7 +310,7 @@ side_tokens(struct side *s, const struct od_rules *r, const struct od_pair *p, c
 	enum od_status st = collect_side(&s->talk, p, response, field, err);
 
 	if (st == OD_OK)
-		st = side_render(s, r, err);
+		st = side_render(s, r, false, err);
 	if (st == OD_OK)
 		st = side_encode(s, r->tokenizer, err);
 	if (st == OD_OK)
@@ -581,13 +538,13 @@ apply_dialogue(const struct od_rules *r, const struct od_pair *p, struct od_pair
 	enum od_status st;
 
 	*drop = OD_KEEP;
-	st = add_list(&s.talk, p->messages, 0, n, "messages", err);
+	st = od_dialogue_add_list(&s.talk, p->messages, 0, n, "messages", err);
 	for (size_t i = 0; i < n; i++)
 		answers += is_assistant(json_array_get(p->messages, i));
 	if (st == OD_OK && !answers)
 		st = od_fail(err, OD_EFORMAT, "field 'messages' has no message of the role 'assistant'");
 	if (st == OD_OK)
-		st = side_render(&s, r, err);
+		st = side_render(&s, r, false, err);
 	if (st == OD_OK)
 		st = side_encode(&s, r->tokenizer, err);
 	if (st == OD_OK)
@@ -661,4 +618,44 @@ od_rules_apply(const struct od_rules *r, const struct od_pair *p, struct od_pair
 	if (!r->tokenizer || !r->chat)
 		return od_fail(err, OD_EFORMAT, "field 'prompt_ids' is missing, and the model has no tokenizer for texts");
 	return talk ? apply_dialogue(r, p, out, drop, err) : apply_pair(r, p, out, drop, err);
+}
+
+/* The prompt as the text a response follows. */
+static enum od_status
+prompt_text(struct side *s, const struct od_rules *r, const json_t *prompt, const char *system, bool raw, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	if (!json_is_string(prompt) && !json_is_array(prompt))
+		return od_json_fail_type(prompt, "prompt", "a string or messages", err);
+	if (raw) {
+		if (!json_is_string(prompt))
+			return od_fail(err, OD_EFORMAT, "field 'prompt' must be a string where no chat template is used");
+		od_buf_append(&s->text, json_string_value(prompt), json_string_length(prompt));
+		return settle_bos(s, r->tokenizer, err);
+	}
+	if (system)
+		st = od_dialogue_add(&s->talk, "system", system, strlen(system), err);
+	if (st == OD_OK)
+		st = od_dialogue_add_prompt(&s->talk, prompt, err);
+	if (st == OD_OK && s->talk.n && strcmp(s->talk.m[s->talk.n - 1].role, "assistant") == 0)
+		st = od_fail(err, OD_EFORMAT, "field 'prompt' ends with a message of the role 'assistant': there is nothing to answer");
+	return st == OD_OK ? side_render(s, r, true, err) : st;
+}
+
+enum od_status
+od_rules_prompt(const struct od_rules *r, const json_t *prompt, const char *system, bool raw, struct od_ids *out,
+	struct od_error *err)
+{
+	struct side s = SIDE_INIT;
+	enum od_status st;
+
+	out->n = 0;
+	if (!r->tokenizer)
+		return od_fail(err, OD_EUSAGE, "the model directory has no tokenizer.json");
+	st = prompt_text(&s, r, prompt, system, raw, err);
+	if (st == OD_OK)
+		st = od_tokenizer_encode(r->tokenizer, s.text.data ? s.text.data : "", s.text.len, true, out, err);
+	side_release(&s);
+	return st;
 }

@@ -60,4 +60,10 @@ void od_pair_tokens_release(struct od_pair_tokens *t);
 OD_MUST_CHECK enum od_status od_rules_apply(const struct od_rules *r, const struct od_pair *p, struct od_pair_tokens *out,
 	enum od_drop *drop, struct od_error *err);
 
+/* The tokens of a prompt alone, ready for a response: rendered with the assistant header, or with 'raw' as the string it is; one
+ * BOS where the tokenizer wants one. system: a turn put in front, or NULL. OD_EFORMAT for a prompt that is neither a string nor
+ * messages, or that ends with an assistant's turn. */
+OD_MUST_CHECK enum od_status od_rules_prompt(const struct od_rules *r, const json_t *prompt, const char *system, bool raw,
+	struct od_ids *out, struct od_error *err);
+
 #endif

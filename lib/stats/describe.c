@@ -262,14 +262,14 @@ compare_ranked(const void *a, const void *b)
 {
 	const struct ranked *p = a, *q = b;
 
-	return (p->x > q->x) - (p->x < q->x);
+	return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->at > q->at) - (p->at < q->at);
 }
 
 enum od_status
-od_ranks(const double *x, size_t n, double *rank, struct od_error *err)
+od_order(const double *x, size_t n, size_t *order, struct od_error *err)
 {
 	struct ranked *r;
-	enum od_status st = od_alloc(&r, n, sizeof *r, "ranks", err);
+	enum od_status st = od_alloc(&r, n, sizeof *r, "an order", err);
 
 	if (st != OD_OK)
 		return st;
@@ -277,13 +277,31 @@ od_ranks(const double *x, size_t n, double *rank, struct od_error *err)
 		r[i] = (struct ranked){ x[i], i };
 	if (n > 1)
 		qsort(r, n, sizeof *r, compare_ranked);
+	for (size_t i = 0; i < n; i++)
+		order[i] = r[i].at;
+	free(r);
+	return OD_OK;
+}
+
+enum od_status
+od_ranks(const double *x, size_t n, double *rank, struct od_error *err)
+{
+	size_t *order;
+	enum od_status st = od_alloc(&order, n, sizeof *order, "ranks", err);
+
+	if (st == OD_OK)
+		st = od_order(x, n, order, err);
+	if (st != OD_OK) {
+		free(order);
+		return st;
+	}
 	for (size_t i = 0, j; i < n; i = j) {
-		for (j = i + 1; j < n && r[j].x == r[i].x;)
+		for (j = i + 1; j < n && x[order[j]] == x[order[i]];)
 			j++;
 		for (size_t k = i; k < j; k++)     /* ranks i+1 .. j share their mean */
-			rank[r[k].at] = (double)(i + 1 + j) / 2;
+			rank[order[k]] = (double)(i + 1 + j) / 2;
 	}
-	free(r);
+	free(order);
 	return OD_OK;
 }
 

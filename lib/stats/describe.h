@@ -83,6 +83,9 @@ double od_pearson(const double *x, const double *y, size_t n);
 /* Spearman's rho: Pearson's r of the ranks, ties sharing their mean rank. Stored in *rho. */
 OD_MUST_CHECK enum od_status od_spearman(const double *x, const double *y, size_t n, double *rho, struct od_error *err);
 
+/* order[n]: the indices of finite x[n], ascending by value; equal values as they came. */
+OD_MUST_CHECK enum od_status od_order(const double *x, size_t n, size_t *order, struct od_error *err);
+
 /* rank[n] (1-based, ties share the mean) of finite x[n]. */
 OD_MUST_CHECK enum od_status od_ranks(const double *x, size_t n, double *rank, struct od_error *err);
 

@@ -21,6 +21,17 @@ struct od_interval {
 OD_MUST_CHECK enum od_status od_bootstrap_mean(const double *x, size_t n, int resamples, double level, uint64_t seed,
 	struct od_interval *out, struct od_error *err);
 
+/* Pearson's r and Spearman's rho of x and y, with percentile bootstrap intervals over items. */
+struct od_correlation {
+	int64_t n;                                 /* items in which both are finite; the others are left out */
+	double r, rho;                             /* NaN with fewer than two, or when one side is constant */
+	struct od_interval r_ci, rho_ci;           /* over the resamples that have a correlation; NaN when none has */
+};
+
+/* Each resample takes time proportional to n: ranks are counted off, not sorted. */
+OD_MUST_CHECK enum od_status od_bootstrap_correlation(const double *x, const double *y, size_t n, int resamples, double level,
+	uint64_t seed, struct od_correlation *out, struct od_error *err);
+
 /* b - a over the same items. */
 struct od_paired {
 	int64_t n, up, down, same;                 /* items; b above a, below, equal */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The commands in the EXAMPLES of every page run as printed: lines `$ command`, continued by `> `. They run one after the
-# other in a folder that has what the examples name: model/ (a tiny chat model), pairs.jsonl, eval.jsonl, model.gguf.
+# other in a folder that has what the examples name: model/ (a tiny chat model), prm/ (a process reward model), pairs.jsonl,
+# eval.jsonl, model.gguf.
 . tests/cli/lib.sh
 
 root=$PWD
@@ -8,6 +9,9 @@ mkdir "$T/base"
 python3 tests/fixtures/make_tokenizer.py "$T/base/model" 320 --template chatml >/dev/null &&
     python3 tests/fixtures/make_model.py "$T/base/model" --vocab 320 --positions 2048 >/dev/null ||
     { tap_result 1 "fixtures"; done_testing; }
+python3 tests/fixtures/make_tokenizer.py "$T/base/prm" 320 --template chatml --special '<extra_0>' >/dev/null &&
+    python3 tests/fixtures/make_model.py "$T/base/prm" --family qwen2 --head prm --vocab 320 --positions 2048 >/dev/null ||
+    tap_result 1 "a reward model"
 "$BIN/od-convert" -q "$T/base/model" "$T/base/model.gguf" || tap_result 1 "a GGUF file to read"
 head -n 24 examples/pairs.jsonl >"$T/base/pairs.jsonl"
 head -n 8 examples/pairs-eval.jsonl >"$T/base/eval.jsonl"

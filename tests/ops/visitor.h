@@ -424,6 +424,82 @@ visitor_adamw(struct od_backend *be, float *w, float *m, float *v, const float *
 }
 
 static void
+visitor_dots(struct od_backend *be, struct od_mat out, struct od_mat a, struct od_mat b, struct od_mat x)
+{
+	DEV;
+	struct visit vo = x.data ? F32(out) : ANY(out, 9), va = TYPED(a), vb = TYPED(b), vx = F32(x);
+
+	dev->dots(dev, vo.m, va.m, vb.m, vx.m);
+	visit_out(&vo, 1);
+	visit_out(&va, 0);
+	visit_out(&vb, 0);
+	visit_out(&vx, 0);
+}
+
+/* All pages up to the largest slot, as matrices of a row a page and head. */
+struct visit_pages {
+	struct visit k, v;
+	struct od_kv_pages dev;
+};
+
+static inline struct visit_pages
+visit_pages(struct od_backend *dev, const struct od_kv_pages *p, int64_t n_pages)
+{
+	int64_t rows = n_pages * p->n_kv_heads, cols = (int64_t)p->head_dim * OD_KV_PAGE;
+	struct visit_pages v = { TYPED(od_mat_f32(p->k, rows, cols)), TYPED(od_mat_f32(p->v, rows, cols)), *p };
+
+	v.dev.k = v.k.m.data;
+	v.dev.v = v.v.m.data;
+	return v;
+}
+
+static inline int64_t
+largest_int(const int32_t *x, int64_t n)
+{
+	int64_t most = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		most = x[i] > most ? x[i] : most;
+	return most;
+}
+
+static void
+visitor_kv_put(struct od_backend *be, const struct od_kv_pages *pages, struct od_mat k, struct od_mat v, int64_t n,
+	const int32_t *row, const int32_t *slot)
+{
+	DEV;
+	struct visit vk = TYPED(k), vv = TYPED(v);
+	struct visit_pages p = visit_pages(dev, pages, largest_int(slot, n) / OD_KV_PAGE + 1);
+	int32_t *r = visit_ints(dev, row, n), *s = visit_ints(dev, slot, n);
+
+	dev->kv_put(dev, &p.dev, vk.m, vv.m, n, r, s);
+	visit_out(&p.k, 1);
+	visit_out(&p.v, 1);
+	visit_out(&vk, 0);
+	visit_out(&vv, 0);
+	dev->free(dev, r);
+	dev->free(dev, s);
+}
+
+static void
+visitor_attn_paged(struct od_backend *be, struct od_mat out, struct od_mat q, const struct od_kv_pages *pages, const int32_t *table,
+	int64_t width, const int32_t *len, const struct od_attn_params *p)
+{
+	DEV;
+	struct visit vo = TYPED(out), vq = TYPED(q);
+	struct visit_pages vp = visit_pages(dev, pages, largest_int(table, q.rows * width) + 1);
+	int32_t *t = visit_ints(dev, table, q.rows * width), *l = visit_ints(dev, len, q.rows);
+
+	dev->attn_paged(dev, vo.m, vq.m, &vp.dev, t, width, l, p);
+	visit_out(&vo, 1);
+	visit_out(&vq, 0);
+	visit_out(&vp.k, 0);
+	visit_out(&vp.v, 0);
+	dev->free(dev, t);
+	dev->free(dev, l);
+}
+
+static void
 visitor_cast(struct od_backend *be, struct od_mat out, struct od_mat in)
 {
 	DEV;
@@ -455,7 +531,8 @@ visitor_of(struct od_backend *dev)
 {
 	return (struct od_backend){ .name = dev->name, .numerics = dev->numerics, .type = dev->type, .host_memory = true, .ctx = dev,
 		.alloc = ref->alloc, .free = ref->free, .upload = ref->upload, .download = ref->download, .zero = ref->zero,
-		.ok = visitor_ok, .failure = visitor_failure, .room = ref->room, .cast = visitor_cast, .gemm = visitor_gemm, .gemm_add = visitor_gemm_add,
+		.ok = visitor_ok, .failure = visitor_failure, .room = ref->room, .cast = visitor_cast, .dots = visitor_dots, .kv_put = visitor_kv_put,
+		.attn_paged = visitor_attn_paged, .gemm = visitor_gemm, .gemm_add = visitor_gemm_add,
 		.embed_fwd = visitor_embed_fwd, .embed_bwd = visitor_embed_bwd, .norm_fwd = visitor_norm_fwd,
 		.norm_bwd = visitor_norm_bwd, .bias_fwd = visitor_bias_fwd, .bias_bwd = visitor_bias_bwd, .add = visitor_add,
 		.rope = visitor_rope, .glu_fwd = visitor_glu_fwd, .glu_bwd = visitor_glu_bwd, .attn_fwd = visitor_attn_fwd,

@@ -70,5 +70,27 @@ echo : > hosts
 run_tool env HOSTS=hosts OUT=hosts.out SHARDS=3 "$run"
 exit_is 0 "--sshloginfile"
 ok "the bytes of one pipe" cmp -s hosts.out want
+
+# ---- any other filter: CMD ----
+export BIN=$(dirname "$(readlink "$T/bin/od-score")")
+for i in $(seq 23); do
+	echo "{\"id\":\"r$i\",\"prompt\":\"q\",\"responses\":[{\"text\":\"a\",\"score\":1},{\"text\":\"b\",\"score\":2},{\"text\":\"c\",\"score\":$((i % 5 ? 3 : 2))},{\"text\":\"d\",\"score\":1}]}"
+done > sets
+"$BIN/od-pair" -q --strategy best-random --all sets > pairs.want
+pair='od-pair -q --strategy best-random --all | jq -c .'
+run_tool env -u MODEL -u PAIRS CMD="$pair" IN=sets OUT=pairs.out SHARDS=4 "$run"
+exit_is 0 "CMD: a pipeline of other tools"
+ok "the records of one process, several of a record in their order" cmp -s pairs.out pairs.want
+OD_FRAMED=1 "$BIN/od-score" -q pairs.want > framed
+run_tool env -u MODEL -u PAIRS CMD='od-score -q' IN=framed OUT=scored SHARDS=50 "$run"
+exit_is 0 "CMD: a framed input, more shards than records"
+is "$(cat scored)" "$(grep -v '^{"od_' framed)" "its records come out without frames"
+head -n 9 framed > cut
+run_tool env -u MODEL -u PAIRS CMD='od-score -q' IN=cut OUT=cut.out SHARDS=3 "$run"
+exit_is 3 "CMD: a cut stream is refused"
+rm -rf cut.out.shards
+run_tool env -u MODEL -u PAIRS CMD='od-score -q | head -c 9; exit 1' IN=pairs.want OUT=dead SHARDS=2 "$run"
+exit_is 1 "CMD: a command that fails"
+ok "no OUT" test ! -e dead
 cd /
 done_testing

@@ -89,6 +89,89 @@ test_logps(void **state)
 			check_logps(i, d);
 }
 
+/* Four responses to one prompt and a lone one, read at places in prompt and response. */
+struct readings {
+	int32_t ids[5][40], at[5][3];
+	struct od_read r[5];
+};
+
+enum { READ_SHARED = 11 };
+
+static void
+make_readings(struct readings *s, uint64_t stream)
+{
+	static const int32_t n[5] = { 30, 12, 11, 40, 17 };
+	struct od_rng rng = od_rng_init(seed, stream);
+
+	for (int k = 0; k < 5; k++) {
+		for (int i = 0; i < n[k]; i++)
+			s->ids[k][i] = k && k < 4 && i < READ_SHARED ? s->ids[0][i] : (int32_t)od_rng_below(&rng, VOCAB);
+		s->at[k][0] = 6;
+		s->at[k][1] = (6 + n[k]) / 2;
+		s->at[k][2] = n[k] - 1;
+		s->r[k] = (struct od_read){ s->ids[k], n[k], s->at[k], 3 };
+	}
+}
+
+/* hidden[3 n, d]: what each of n sequences asked for, in its order. */
+static void
+read_hidden(struct od_model *m, const struct od_read *r, int n, const struct od_read *lone, float *hidden)
+{
+	struct od_batch b = OD_BATCH_INIT;
+	struct od_engine *e = NULL;
+	struct od_error err = OD_ERROR_INIT;
+	size_t d = (size_t)m->config.hidden_size;
+	float *rows;
+
+	assert_int_equal(od_batch_add_reads(&b, r, n, READ_SHARED, &err), OD_OK);
+	if (lone)
+		assert_int_equal(od_batch_add_reads(&b, lone, 1, 0, &err), OD_OK);
+	rows = malloc((size_t)b.n_rows * d * sizeof *rows);
+	assert_non_null(rows);
+	assert_int_equal(od_engine_open(&e, m, NULL, &err), OD_OK);
+	if (od_engine_hidden(e, &b, rows, &err) != OD_OK)
+		fail_msg("%s", err.msg);
+	for (int64_t i = 0; i < b.n_entries; i++)
+		memcpy(hidden + (size_t)i * d, rows + (size_t)b.entry_row[i] * d, d * sizeof *rows);
+	od_engine_close(e);
+	od_batch_release(&b);
+	free(rows);
+}
+
+static void
+check_hidden(size_t i, int d)
+{
+	struct od_model m, mr;
+	struct readings s;
+	static float tree[15 * 64], plain[15 * 64], alone[3 * 64];
+	size_t width;
+
+	make_mild(&m, config_at(i), device[d], true);
+	make_mild(&mr, config_at(i), ref, true);
+	make_readings(&s, 80 + i);
+	width = (size_t)m.config.hidden_size;
+	read_hidden(&m, s.r, 4, &s.r[4], tree);
+	read_hidden(&mr, s.r, 4, &s.r[4], plain);
+	for (size_t k = 0; k < 15 * width; k++)
+		if (!(fabs((double)tree[k] - plain[k]) < 2 * logp_tolerance[d]))
+			fail_msg("config %zu: hidden %g, wanted %g", i, (double)tree[k], (double)plain[k]);
+	for (size_t k = 0; k < 4; k++) {
+		read_hidden(&m, &s.r[k], 1, NULL, alone);
+		assert_memory_equal(alone, tree + k * 3 * width, 3 * width * sizeof *alone);
+	}
+	od_model_close(&m);
+	od_model_close(&mr);
+}
+
+static void
+test_hidden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ALL; i += step)
+		for (int d = 0; d < 2; d++)
+			check_hidden(i, d);
+}
+
 /* The gradient on the host. */
 static float *
 gradient(struct od_model *m, const struct od_batch *b, const float *coef)
@@ -212,7 +295,7 @@ test_update_reaches_products(void **state)
 int
 main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_logps), cmocka_unit_test(test_gradients),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_logps), cmocka_unit_test(test_hidden), cmocka_unit_test(test_gradients),
 		cmocka_unit_test(test_update_reaches_products) };
 	const char *text = getenv("OD_TEST_SEED");
 	struct od_error err = OD_ERROR_INIT;

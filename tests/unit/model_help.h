@@ -83,7 +83,7 @@ struct sample {
 	struct od_seq seqs[2];
 };
 
-static void
+static inline void
 make_sample(struct sample *s, struct od_rng *rng, int prompt, int chosen, int rejected)
 {
 	int n[2] = { prompt + chosen, prompt + rejected };
@@ -111,7 +111,7 @@ forward(struct od_model *m, const struct od_batch *b, float *grads, const float 
 }
 
 /* The sums of one pair run on its own. */
-static void
+static inline void
 forward_alone(struct od_model *m, const struct od_seq *seqs, int n, double *sums)
 {
 	struct od_batch one = OD_BATCH_INIT;

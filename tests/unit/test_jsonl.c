@@ -504,6 +504,76 @@ test_splice(void **state)
 	spliced("{\"x\":9,\"y\":8}", "{\"x\":1.50,\"y\":[\"}\"]}");
 }
 
+/* x and y are taken out, z is put in. */
+static void
+cut_out(const char *line, const char *wanted)
+{
+	static const struct od_member m[] = { { "x", NULL, 0 }, { "z", "1", 1 }, { "y", NULL, 0 } };
+	struct od_buf b = OD_BUF_INIT;
+
+	od_buf_str(&b, ",");                   /* what stands there already is left alone */
+	od_jsonl_splice(&b, line, strlen(line), m, 3);
+	assert_true(od_buf_ok(&b));
+	assert_string_equal(b.data + 1, wanted);
+	od_buf_release(&b);
+}
+
+static void
+test_splice_out(void **state)
+{
+	(void)state;
+	cut_out("{}", "{\"z\":1}");
+	cut_out("{\"x\":[1,{\"y\":\"]\"}]}", "{\"z\":1}");
+	cut_out(" { \"x\" : 1 } ", " {  \"z\":1} ");
+	cut_out("{\"x\":1,\"a\":0.10}", "{\"a\":0.10,\"z\":1}");
+	cut_out("{\"a\":0.10 , \"x\":1 }", "{\"a\":0.10  ,\"z\":1}");
+	cut_out("{\"a\": 1, \"x\": 2, \"b\": {\"x\":3}, \"y\":4}", "{\"a\": 1, \"b\": {\"x\":3},\"z\":1}");
+	cut_out("{\"x\":1,\"y\":2}", "{\"z\":1}");
+	cut_out("{\"a\":1,\"x\":1,\"y\":2}", "{\"a\":1,\"z\":1}");
+	cut_out("{\"z\":\"old\",\"x\":1}", "{\"z\":1}");
+	cut_out("{\"\\u0078\":1,\"a\":\"x\"}", "{\"a\":\"x\",\"z\":1}");
+}
+
+/* The parts of a text as "name=value|...". */
+static void
+walked(const char *text, const char *wanted)
+{
+	struct od_span name, value;
+	struct od_buf b = OD_BUF_INIT;
+	size_t pos = 0;
+
+	od_buf_str(&b, "");
+	while (od_jsonl_walk(text, strlen(text), &pos, &name, &value)) {
+		od_buf_append(&b, text + name.at, name.len);
+		od_buf_char(&b, '=');
+		od_buf_append(&b, text + value.at, value.len);
+		od_buf_char(&b, '|');
+	}
+	assert_true(od_buf_ok(&b));
+	assert_string_equal(b.data, wanted);
+	assert_false(od_jsonl_walk(text, strlen(text), &pos, &name, &value));       /* it stays at the end */
+	od_buf_release(&b);
+}
+
+static void
+test_walk(void **state)
+{
+	struct od_span v;
+
+	(void)state;
+	walked("[]", "");
+	walked(" { } ", "");
+	walked("[1, \"a,]\" ,[2,{\"b\":3}] , {} ,null]", "=1|=\"a,]\"|=[2,{\"b\":3}]|={}|=null|");
+	walked(" {\"a\" : 0.10 ,\"\":\"}\\\"\",\"\\u0062\":[{}]}", "a=0.10|=\"}\\\"\"|\\u0062=[{}]|");
+	walked("3", "");
+	walked("", "");
+	assert_true(od_jsonl_member("{\"a\":{\"b\":1}, \"\\u0062\": 22 }", 28, "b", &v));
+	assert_int_equal(v.at, 24);
+	assert_int_equal(v.len, 2);
+	assert_false(od_jsonl_member("{\"a\":{\"b\":1}}", 13, "b", &v));
+	assert_false(od_jsonl_member("[\"a\"]", 5, "a", &v));
+}
+
 /* What a writer sends through a pipe. */
 static void
 written(char *text, size_t size, bool framed, int records, const struct od_error *cause)
@@ -568,6 +638,8 @@ main(void)
 		cmocka_unit_test(test_long_id_is_cut_between_characters),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_splice),
+		cmocka_unit_test(test_splice_out),
+		cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_writer),
 	};
 

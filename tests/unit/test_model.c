@@ -46,6 +46,33 @@ test_packing_odd_shapes(void **state)
 	od_batch_release(&batch);
 }
 
+static void
+test_packing_reads(void **state)
+{
+	int32_t a[] = { 1, 2, 3, 4, 5 }, b[] = { 1, 2, 3 }, c[] = { 1, 2, 3, 9 }, one[] = { 7 };
+	int32_t at_a[] = { 1, 4 }, at_b[] = { 1, 2 }, at_c[] = { 3, 0 }, first[] = { 0 };
+	struct od_read reads[3] = { { a, 5, at_a, 2 }, { b, 3, at_b, 2 }, { c, 4, at_c, 2 } }, lone = { one, 1, first, 1 };
+	struct od_batch batch = OD_BATCH_INIT;
+	int32_t want_ids[] = { 1, 2, 3, 4, 5, 9, 7 }, want_parent[] = { -1, 0, 0, -1 };
+	int32_t want_token[] = { 1, 4, 1, 2, 5, 0, 6 }, want_seq[] = { 0, 0, 1, 1, 2, 2, 3 };
+
+	(void)state;
+	assert_int_equal(od_batch_add_reads(&batch, reads, 3, 3, NULL), OD_OK);
+	assert_int_equal(od_batch_add_reads(&batch, &lone, 1, 0, NULL), OD_OK);
+	assert_int_equal(batch.n_tokens, 7);                 /* the last token of each is there, the prompt once */
+	assert_memory_equal(batch.ids, want_ids, sizeof want_ids);
+	assert_int_equal(batch.n_segments, 4);               /* what has no tail has no segment */
+	assert_memory_equal(batch.seg_parent, want_parent, sizeof want_parent);
+	assert_int_equal(batch.pos[5], 3);
+	assert_int_equal(batch.max_pos, 5);
+	assert_int_equal(batch.n_entries, 7);
+	assert_int_equal(batch.n_rows, 6);                   /* token 1 is read by two, as one row */
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(batch.row_token[batch.entry_row[i]], want_token[i]);
+	assert_memory_equal(batch.entry_seq, want_seq, sizeof want_seq);
+	od_batch_release(&batch);
+}
+
 /* ---- forward ------------------------------------------------------------------------------------------------------ */
 
 /* Three pairs in one batch: each has the bits it has alone, and the log-probs of the plain double backend. */
@@ -394,6 +421,38 @@ test_config_dialects(void **state)
 }
 
 static void
+test_config_heads(void **state)
+{
+	static const struct {
+		const char *architecture;
+		enum od_head head;
+	} known[] = {
+		{ "LlamaForCausalLM", OD_HEAD_LM }, { "Qwen2ForProcessRewardModel", OD_HEAD_PROCESS },
+		{ "LlamaForRewardModelWithGating", OD_HEAD_GATED }, { "Qwen2ForRewardModel", OD_HEAD_SCALAR },
+		{ "LlamaForSequenceClassification", OD_HEAD_SCALAR }, { "Gemma2ForSequenceClassification", OD_HEAD_SCALAR },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		struct od_model_config c;
+		char text[512];
+
+		snprintf(text, sizeof text, "{\"architectures\":[\"%s\"],\"model_type\":\"llama\",\"vocab_size\":8,\"hidden_size\":8,"
+			"\"intermediate_size\":8,\"num_hidden_layers\":1,\"num_attention_heads\":2,\"gating_temperature\":5,"
+			"\"gating_hidden_dim\":32}", known[i].architecture);
+		assert_int_equal(read_config(text, &c, NULL), OD_OK);
+		assert_string_equal(c.architecture, known[i].architecture);
+		assert_int_equal(c.reward.head, known[i].head);
+		if (c.reward.head != OD_HEAD_GATED)
+			continue;
+		assert_int_equal(c.reward.n_objectives, 19);
+		assert_int_equal(c.reward.gating_layers, 3);
+		assert_int_equal(c.reward.gating_dim, 32);
+		assert_true(c.reward.gating_temperature == 5);
+	}
+}
+
+static void
 test_config_refusals(void **state)
 {
 	static const struct {
@@ -410,6 +469,9 @@ test_config_refusals(void **state)
 		{ "{\"model_type\":\"llama\",\"vocab_size\":8,\"hidden_size\":8,\"intermediate_size\":8,\"num_hidden_layers\":1,"
 			"\"num_attention_heads\":2,\"rope_scaling\":{\"type\":\"yarn\"}}",
 			"unknown rope scaling 'yarn' (known: default, llama3)", OD_ESUPPORT },
+		{ "{\"model_type\":\"llama\",\"vocab_size\":8,\"hidden_size\":8,\"intermediate_size\":8,\"num_hidden_layers\":1,"
+			"\"num_attention_heads\":2,\"architectures\":[\"LlamaForRewardModelWithGating\"],\"gating_temperature\":0}",
+			"field 'gating_temperature' must be greater than 0", OD_EFORMAT },
 	};
 
 	(void)state;
@@ -428,6 +490,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_packing_shares_the_prompt),
 		cmocka_unit_test(test_packing_odd_shapes),
+		cmocka_unit_test(test_packing_reads),
 		cmocka_unit_test(test_packed_equals_alone),
 		cmocka_unit_test(test_tree_equals_sequences),
 		cmocka_unit_test(test_gradients),
@@ -435,6 +498,7 @@ main(void)
 		cmocka_unit_test(test_recomputed_layers),
 		cmocka_unit_test(test_ids_outside_the_vocabulary),
 		cmocka_unit_test(test_config_dialects),
+		cmocka_unit_test(test_config_heads),
 		cmocka_unit_test(test_config_refusals),
 	};
 

@@ -194,6 +194,51 @@ bootstrap_interval_covers(void **state)
 	assert_true(isnan(a.low));
 }
 
+/* Ranks that are counted off are those of the drawn sample: it is drawn again here (stream 3 of the seed) and ranked by sorting. */
+static void
+bootstrap_of_correlations(void **state)
+{
+	enum { N = 60, R = 400 };
+	double x[N + 1], y[N + 1], dx[N], dy[N], r[R], rho[R];
+	struct od_correlation c, again;
+	struct od_rng g = od_rng_init(5, 0);
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		x[i] = (double)od_rng_below(&g, 12);           /* ties */
+		y[i] = x[i] + (double)od_rng_below(&g, 8);
+	}
+	x[N] = NAN;
+	y[N] = 3;
+	for (int k = 0; k < R; k++) {
+		g = od_rng_init(9, (uint64_t)3 << 32 | (uint64_t)k);
+		for (int i = 0; i < N; i++) {
+			size_t j = (size_t)od_rng_below(&g, N);
+
+			dx[i] = x[j];
+			dy[i] = y[j];
+		}
+		r[k] = od_pearson(dx, dy, N);
+		assert_int_equal(od_spearman(dx, dy, N, &rho[k], NULL), OD_OK);
+	}
+	assert_int_equal(od_bootstrap_correlation(x, y, N + 1, R, 0.9, 9, &c, NULL), OD_OK);
+	assert_int_equal(c.n, N);
+	assert_int_equal(od_sort(r, R) + od_sort(rho, R), 2 * R);
+	NEAR(c.r, od_pearson(x, y, N));
+	NEAR(c.r_ci.low, od_quantile(r, R, 0.05));
+	NEAR(c.r_ci.high, od_quantile(r, R, 0.95));
+	NEAR(c.rho_ci.low, od_quantile(rho, R, 0.05));
+	NEAR(c.rho_ci.high, od_quantile(rho, R, 0.95));
+	assert_true(c.rho_ci.low < c.rho && c.rho < c.rho_ci.high && c.rho > 0.7);
+	assert_int_equal(od_bootstrap_correlation(x, y, N, R, 0.9, 9, &again, NULL), OD_OK);
+	assert_true(again.r_ci.low == c.r_ci.low && again.rho_ci.high == c.rho_ci.high);
+	/* What has no correlation has no interval. */
+	assert_int_equal(od_bootstrap_correlation(x, x, 1, R, 0.9, 9, &c, NULL), OD_OK);
+	assert_true(c.n == 1 && isnan(c.r) && isnan(c.rho) && isnan(c.r_ci.low) && isnan(c.rho_ci.high));
+	assert_int_equal(od_bootstrap_correlation(x, y, 0, R, 0.9, 9, &c, NULL), OD_OK);
+	assert_true(c.n == 0 && isnan(c.r));
+}
+
 static void
 paired_comparison(void **state)
 {
@@ -345,6 +390,7 @@ main(void)
 		cmocka_unit_test(steps_are_round),
 		cmocka_unit_test(correlations_with_ties),
 		cmocka_unit_test(bootstrap_interval_covers),
+		cmocka_unit_test(bootstrap_of_correlations),
 		cmocka_unit_test(paired_comparison),
 		cmocka_unit_test(numbers_for_people),
 		cmocka_unit_test(sparklines),

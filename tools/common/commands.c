@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 
-static void
-list_commands(struct od_buf *text, const struct od_command *commands, size_t n)
+void
+od_commands_list(struct od_buf *text, const struct od_command *commands, size_t n)
 {
 	size_t width = 0;
 
@@ -16,6 +16,15 @@ list_commands(struct od_buf *text, const struct od_command *commands, size_t n)
 	od_buf_str(text, "Commands:");
 	for (size_t i = 0; i < n; i++)
 		od_buf_printf(text, "\n  %-*s  %s", (int)width, commands[i].name, commands[i].summary);
+}
+
+const struct od_command *
+od_commands_find(const struct od_command *commands, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
 }
 
 static void
@@ -37,7 +46,7 @@ without_command(const struct od_tool *family, const struct od_command *commands,
 	size_t n_operands;
 	int rc;
 
-	list_commands(&list, commands, n);
+	od_commands_list(&list, commands, n);
 	if (family->epilog != NULL)
 		od_buf_printf(&list, "\n\n%s", family->epilog);
 	tool.epilog = od_buf_ok(&list) ? list.data : family->epilog;
@@ -57,13 +66,14 @@ od_commands_main(const struct od_tool *family, const struct od_command *commands
 	struct od_common_options common = OD_COMMON_OPTIONS_INIT;
 	struct od_error err = OD_ERROR_INIT;
 	struct od_buf names = OD_BUF_INIT;
+	const struct od_command *command;
 	int rc;
 
 	if (argc < 2 || argv[1][0] == '-')
 		return without_command(family, commands, n, argc, argv);
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+	command = od_commands_find(commands, n, argv[1]);
+	if (command)
+		return command->run(argc - 1, argv + 1);
 	od_cli_begin(family, &common);
 	join_names(&names, commands, n);
 	od_fail(&err, OD_EUSAGE, "unknown command '%s': not one of %s", argv[1],

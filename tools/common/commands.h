@@ -1,4 +1,4 @@
-/* commands.h -- tools that are a family of sub-commands: od-inspect, od-eval.
+/* commands.h -- tools that are a family of sub-commands: od-inspect, od-eval, od-score.
  *
  * The family has a list in its own header, one line a sub-command, from which prototypes and table are made:
  *
@@ -19,6 +19,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "common/cli.h"
 
 struct od_command {
@@ -30,5 +31,10 @@ struct od_command {
 /* The family's main: runs the sub-command argv[1], or shows the family's --help (with the list) and --version. An
  * unknown or missing sub-command is a usage error that names those there are. */
 int od_commands_main(const struct od_tool *family, const struct od_command *commands, size_t n, int argc, char **argv);
+
+/* For a family that does something without a sub-command too (od-score): the command of that name, or NULL; and the list
+ * "Commands:", one a line, for the epilog of its --help. */
+const struct od_command *od_commands_find(const struct od_command *commands, size_t n, const char *name);
+void od_commands_list(struct od_buf *text, const struct od_command *commands, size_t n);
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/commands.h"
 
 #define OD_EVAL_COMMANDS(X) \
+	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);

@@ -118,24 +118,6 @@ compare_models(const struct pairs_options *o, const char *const names[2], const 
 }
 
 static enum od_status
-compare_files(const struct pairs_options *o, const char *const names[2], size_t n_files, struct od_error *err)
-{
-	struct od_sheet a = { 0 }, b = { 0 };
-	enum od_status st;
-
-	if (n_files > 0)
-		return od_fail(err, OD_EUSAGE, "option '--compare' of item files reads nothing else");
-	st = od_sheet_read(&a, names[0], err);
-	if (st == OD_OK)
-		st = od_sheet_read(&b, names[1], err);
-	if (st == OD_OK)
-		st = report_comparison(&o->report, &a, &b, names[0], names[1], err);
-	od_sheet_release(&a);
-	od_sheet_release(&b);
-	return st;
-}
-
-static enum od_status
 compare(const struct pairs_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
 {
 	char *a = NULL, *b = NULL;
@@ -149,7 +131,7 @@ compare(const struct pairs_options *o, const char *const *files, size_t n_files,
 	else if (st == OD_OK && is_dir(a))
 		st = compare_models(o, (const char *const[]){ a, b }, files, n_files, skipped, err);
 	else if (st == OD_OK)
-		st = compare_files(o, (const char *const[]){ a, b }, n_files, err);
+		st = report_compare_files(&o->report, a, b, n_files, err);
 	free(a);
 	free(b);
 	return st;

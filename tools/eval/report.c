@@ -129,6 +129,24 @@ report_comparison(const struct report_options *o, const struct od_sheet *a, cons
 }
 
 enum od_status
+report_compare_files(const struct report_options *o, const char *a, const char *b, size_t n_files, struct od_error *err)
+{
+	struct od_sheet sheet_a = { 0 }, sheet_b = { 0 };
+	enum od_status st;
+
+	if (n_files > 0)
+		return od_fail(err, OD_EUSAGE, "option '--compare' of item files reads nothing else");
+	st = od_sheet_read(&sheet_a, a, err);
+	if (st == OD_OK)
+		st = od_sheet_read(&sheet_b, b, err);
+	if (st == OD_OK)
+		st = report_comparison(o, &sheet_a, &sheet_b, a, b, err);
+	od_sheet_release(&sheet_a);
+	od_sheet_release(&sheet_b);
+	return st;
+}
+
+enum od_status
 report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err)
 {
 	const char *comma = strchr(o->compare, ',');

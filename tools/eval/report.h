@@ -38,6 +38,10 @@ OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool
 OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, const struct od_sheet *a,
 	const struct od_sheet *b, const char *name_a, const char *name_b, struct od_error *err);
 
+/* The same of two files of items; n_files must be 0, for nothing else is read. */
+OD_MUST_CHECK enum od_status report_compare_files(const struct report_options *o, const char *a, const char *b, size_t n_files,
+	struct od_error *err);
+
 /* Splits --compare A,B; the two are malloc'd. */
 OD_MUST_CHECK enum od_status report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err);
 

@@ -10,6 +10,7 @@
 	X(curve, "weight, gradient coefficient and loss of an objective over the margin") \
 	X(model, "architecture, sizes, tensors and memory needs of a model directory") \
 	X(run, "curves and summary of training runs, from their metrics") \
+	X(scores, "two experts on the same pairs: correlation, sign flips, change of w_qual") \
 	X(stream, "what kind of stream, its fields, whether it is whole; --check sets the exit status") \
 	X(tokens, "texts or messages to token ids and pieces") \
 	X(weights, "what an objective makes of scored pairs: weights, losses, derivatives")

@@ -1,7 +1,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/num.h"
 #include "score/score.h"
 
@@ -46,19 +45,24 @@ parse_ratio(const char *s, size_t n, double *out)
 }
 
 enum od_status
+score_scale_parse(const char *text, double *a, double *b, struct od_error *err)
+{
+	const char *comma = text ? strchr(text, ',') : NULL;
+
+	*a = 1;
+	*b = 0;
+	if (text && (!comma || !parse_ratio(text, (size_t)(comma - text), a) || !parse_ratio(comma + 1, strlen(comma + 1), b)))
+		return od_fail(err, OD_EUSAGE, "option '--scale' must be two numbers A,B, not '%s'", text);
+	if (*a == 0)
+		return od_fail(err, OD_EUSAGE, "option '--scale' must not begin with 0: all scores would be equal");
+	return OD_OK;
+}
+
+enum od_status
 score_options_finish(struct score_options *o, struct od_error *err)
 {
-	const char *comma = o->scale ? strchr(o->scale, ',') : NULL;
-
-	o->a = 1;
-	o->b = 0;
 	o->gap = NAN;
-	if (o->scale && (!comma || !parse_ratio(o->scale, (size_t)(comma - o->scale), &o->a) ||
-		!parse_ratio(comma + 1, strlen(comma + 1), &o->b)))
-		return od_fail(err, OD_EUSAGE, "option '--scale' must be two numbers A,B, not '%s'", o->scale);
-	if (o->a == 0)
-		return od_fail(err, OD_EUSAGE, "option '--scale' must not begin with 0: all scores would be equal");
 	if (o->min_gap && !od_num_double(o->min_gap, &o->gap))
 		return od_fail(err, OD_EUSAGE, "option '--min-gap' must be a number, not '%s'", o->min_gap);
-	return OD_OK;
+	return score_scale_parse(o->scale, &o->a, &o->b, err);
 }

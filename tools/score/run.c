@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
 #include "pref/objective.h"
 #include "score/score.h"
 
@@ -13,95 +12,22 @@ struct run {
 	const struct score_options *o;
 	bool in_place;
 	struct score_summary *sum;
-	char *block;                       /* the block this run writes, with its version */
-	char *mark, *seen;                 /* that block, and the last record's, as compared: without the version */
-	bool first;
+	struct score_block block;
 	struct od_buf line, values;
 };
-
-/* ---- the score block ---------------------------------------------------------------------------------------------------- */
-
-/* A block as it is compared: keys sorted, without the version. NULL: no memory. */
-static char *
-block_mark(const json_t *block)
-{
-	json_t *copy = json_copy((json_t *)block);
-	char *text = NULL;
-
-	if (copy) {
-		json_object_del(copy, "version");
-		text = json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS);
-		json_decref(copy);
-	}
-	return text;
-}
-
-static enum od_status
-make_block(struct run *r, struct od_error *err)
-{
-	struct od_buf b = OD_BUF_INIT;
-	json_t *json = NULL;
-
-	od_buf_printf(&b, "{\"expert\":\"%s\"", r->expert->name);
-	r->expert->describe(r->expert, &b);
-	od_buf_str(&b, ",\"scale\":[");
-	od_buf_json_double(&b, r->o->a);
-	od_buf_char(&b, ',');
-	od_buf_json_double(&b, r->o->b);
-	od_buf_str(&b, "],\"version\":\"" OD_VERSION "\"}");
-	if (od_buf_ok(&b))
-		json = json_loadb(b.data, b.len, 0, NULL);
-	if (json) {
-		r->mark = block_mark(json);
-		json_decref(json);
-	}
-	r->block = b.data;
-	return r->mark ? OD_OK : od_fail_nomem(err, "a score block", b.len);
-}
-
-/* The block a record already carries, or NULL: a "score" of others is theirs. */
-static const json_t *
-record_block(const json_t *rec)
-{
-	const json_t *block = json_object_get(rec, "score");
-
-	return json_is_string(json_object_get(block, "expert")) ? block : NULL;
-}
-
-/* Scores taken as they stand: all records of the stream must say the same about them. */
-static enum od_status
-check_adopted(struct run *r, const char *mark, struct od_error *err)
-{
-	bool same = r->first || (mark && r->seen ? strcmp(mark, r->seen) == 0 : !mark && !r->seen);
-
-	if (!same)
-		return od_fail(err, OD_EMISMATCH, "scores are on another scale than those before: %s after %s",
-			mark ? mark : "no score block", r->seen ? r->seen : "no score block");
-	if (!r->first)
-		return OD_OK;
-	r->first = false;
-	r->seen = mark ? od_strdup(mark) : NULL;
-	return mark && !r->seen ? od_fail_nomem(err, "a score block", strlen(mark)) : OD_OK;
-}
 
 /* *adopt: the record keeps its scores and its block. */
 static enum od_status
 check_block(struct run *r, const struct od_record *rec, bool *adopt, struct od_error *err)
 {
-	const json_t *block = r->o->rescore ? NULL : record_block(rec->json);
-	bool as_is = r->in_place && !r->o->scale && !r->o->rescore;
-	char *mark = block ? block_mark(block) : NULL;
-	enum od_status st = OD_OK;
+	bool same;
 
-	*adopt = as_is && block;
-	if (block && !mark)
-		st = od_fail_nomem(err, "a score block", 0);
-	else if (as_is)
-		st = check_adopted(r, mark, err);
-	else if (block && (r->in_place || strcmp(mark, r->mark) != 0))
-		st = od_fail(err, OD_EMISMATCH, "record already has scores: %s; --rescore replaces them", mark);
-	free(mark);
-	return st == OD_OK ? st : od_error_prefix(err, "%s:%lld: ", rec->source, (long long)rec->lineno);
+	*adopt = false;
+	if (r->o->rescore)
+		return OD_OK;
+	if (r->in_place && !r->o->scale)
+		return score_block_adopt(&r->block, rec, adopt, err);
+	return score_block_refuse(&r->block, rec, r->in_place, &same, err);
 }
 
 /* ---- policies ----------------------------------------------------------------------------------------------------------- */
@@ -233,7 +159,7 @@ write_record(struct run *r, const struct od_record *rec, const struct od_score_r
 	}
 	if (!adopt) {
 		at = r->values.len;
-		od_buf_str(&r->values, r->block);
+		od_buf_str(&r->values, r->block.text);
 		put_end(r, &p, "score", at);
 	}
 	for (size_t i = 0; i < p.n; i++)
@@ -281,20 +207,21 @@ enum od_status
 score_run(struct od_expert *e, bool in_place, const struct score_options *o, struct od_jsonl *in,
 	struct od_jsonl_writer *out, struct score_summary *s, struct od_error *err)
 {
-	struct run r = { .expert = e, .o = o, .in_place = in_place, .sum = s, .first = true };
+	struct run r = { .expert = e, .o = o, .in_place = in_place, .sum = s };
+	struct od_buf settings = OD_BUF_INIT;
 	struct od_record rec;
 	enum od_status st;
 
 	*s = (struct score_summary){ .quality = OD_QUALITY_INIT };
-	st = make_block(&r, err);
+	e->describe(e, &settings);
+	st = score_block_make(&r.block, e->name, &settings, o->a, o->b, NULL, err);
 	while (st == OD_OK) {
 		st = od_jsonl_next(in, &rec, err);
 		if (st == OD_OK)
 			st = run_record(&r, in, &rec, out, err);
 	}
-	free(r.block);
-	free(r.mark);
-	free(r.seen);
+	score_block_release(&r.block);
+	od_buf_release(&settings);
 	od_buf_release(&r.line);
 	od_buf_release(&r.values);
 	return st == OD_EOF ? OD_OK : st;

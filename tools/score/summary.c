@@ -21,6 +21,19 @@ report_drops(const struct score_summary *s, struct od_buf *b)
 }
 
 void
+score_quality_warn(const struct od_quality *q, const struct od_objective *o)
+{
+	struct od_buf b = OD_BUF_INIT;
+
+	for (int i = 0; od_quality_warning(q, o, i, &b); i++) {
+		if (od_buf_ok(&b))
+			od_warn("%s", b.data);
+		od_buf_clear(&b);
+	}
+	od_buf_release(&b);
+}
+
+void
 score_summary_report(const struct score_summary *s, const struct score_options *o)
 {
 	const struct od_quality *q = &s->quality;
@@ -37,11 +50,6 @@ score_summary_report(const struct score_summary *s, const struct score_options *
 			q->w_qual.mean);
 	if (od_buf_ok(&b))
 		od_note("%s", b.data);
-	od_buf_clear(&b);
-	for (int i = 0; od_quality_warning(q, &o->objective, i, &b); i++) {
-		if (od_buf_ok(&b))
-			od_warn("%s", b.data);
-		od_buf_clear(&b);
-	}
 	od_buf_release(&b);
+	score_quality_warn(q, &o->objective);
 }

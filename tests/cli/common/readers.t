@@ -8,6 +8,7 @@ python3 tests/fixtures/make_tokenizer.py "$T/model" --template chatml &&
 head -9 examples/pairs.jsonl > "$T/pairs"
 "$BIN/od-score" -q "$T/pairs" 2> /dev/null | "$BIN/od-ref" -q --model "$T/model" > "$T/in" || exit 1
 jq -c '{id, text: .chosen}' "$T/in" > "$T/texts"
+jq -c '{id, prompt, responses: [{text: .chosen, score: 2}, {text: .rejected, score: 1}]}' "$T/in" > "$T/sets"
 
 # reader NAME INPUT COMMAND...: COMMAND reads records and writes one line for each, with its id.
 reader() {
@@ -67,6 +68,8 @@ reader() {
 }
 
 reader od-score "$T/in" "$BIN/od-score" -q
+reader od-pair "$T/sets" "$BIN/od-pair" -q
+reader od-sample "$T/in" "$BIN/od-sample" -q --threads 1 --max-tokens 2 --model "$T/model"
 reader od-ref "$T/in" "$BIN/od-ref" -q --threads 1 --model "$T/model"
 reader 'od-inspect weights' "$T/in" "$BIN/od-inspect" weights --json
 reader 'od-inspect tokens' "$T/texts" "$BIN/od-inspect" tokens --model "$T/model"
