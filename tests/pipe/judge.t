@@ -127,7 +127,7 @@ is "$(jq -sc 'map(.responses[0].score)' <<< "$out")" '[null,null,null,null,4,9]'
 is "$(asked faults)" 11 "each was asked for twice"
 is "$(jq -sc 'map(select(.body.messages[0].content | test("no idea")).body.seed)' "$T/faults.log")" '[7,8]' "the second time with another seed"
 like "$err" '5 asked again, 4 without a usable answer' "the summary says so"
-like "$err" "4 responses have no score, first: .*/in:1: responses\.0: .*does not match" "a warning names the first"
+like "$err" "4 responses without a score, the first: .*/in:1: responses\.0: .*does not match" "a warning names the first"
 run_tool judge --attempts 2 --unscored keep --cache "$T/cache-bad" --judge-seed 7 "$T/in"
 is "$(asked faults)" 19 "made again, only they are asked again"
 is "$(jq -sc 'map(.responses[0].score)' <<< "$out")" '[null,null,null,null,4,9]' "with the same scores"
