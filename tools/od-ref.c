@@ -1,10 +1,10 @@
 /* od-ref -- adds reference (or policy) log-probs and token counts to preference pairs. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "common/cli.h"
 #include "common/rules_opts.h"
@@ -61,22 +61,13 @@ struct run {
 	double started;
 };
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void
 show_progress(void *ctx, int64_t pairs_done, int64_t flat_tokens)
 {
 	struct run *r = ctx;
 	char extra[64];
 
-	snprintf(extra, sizeof extra, "%.0f tok/s", (double)(r->tokens + flat_tokens) / (now() - r->started + 1e-9));
+	snprintf(extra, sizeof extra, "%.0f tok/s", (double)(r->tokens + flat_tokens) / (od_now() - r->started + 1e-9));
 	od_progress_update(r->progress, r->pairs + pairs_done, extra);
 }
 
@@ -224,7 +215,7 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	r->window.per_token = r->o->per_token;
 	st = open_output(r, err);
 	r->progress = od_progress_begin("scoring", -1, "pairs");
-	r->started = now();
+	r->started = od_now();
 	return st;
 }
 
@@ -249,7 +240,7 @@ run_window(struct run *r, struct od_error *err)
 static void
 report(const struct run *r)
 {
-	double seconds = now() - r->started;
+	double seconds = od_now() - r->started;
 
 	for (int i = OD_KEEP + 1; i < OD_N_DROPS; i++)
 		if (r->window.dropped[i])

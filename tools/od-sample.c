@@ -1,8 +1,8 @@
 /* od-sample -- samples responses to prompts from a model. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "sample/sample.h"
 
@@ -29,15 +29,6 @@ struct run {
 	double started;
 };
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static enum od_status
 open_run(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
 {
@@ -54,7 +45,7 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	if (st == OD_OK)
 		st = od_jsonl_writer_open(&r->out.writer, out, o->common.framed, tool.name, err);
 	r->progress = od_progress_begin("sampling", -1, "prompts");
-	r->started = now();
+	r->started = od_now();
 	return st;
 }
 
@@ -123,7 +114,7 @@ write_done(struct run *r, struct od_error *err)
 		w->first = (w->first + 1) % w->cap;
 		w->n--;
 	}
-	snprintf(extra, sizeof extra, "%.0f tok/s", (double)r->out.tokens / (now() - r->started + 1e-9));
+	snprintf(extra, sizeof extra, "%.0f tok/s", (double)r->out.tokens / (od_now() - r->started + 1e-9));
 	od_progress_update(r->progress, r->out.records, extra);
 	return st;
 }
@@ -148,7 +139,7 @@ report(const struct run *r)
 {
 	const struct sample_output *o = &r->out;
 	struct od_buf how = OD_BUF_INIT;
-	double seconds = now() - r->started;
+	double seconds = od_now() - r->started;
 
 	r->maker->summary(r->maker, &how);
 	od_note("%lld prompts, %lld responses of %.1f tokens on average; %lld ended, %lld cut at the limit; %.1f s, %.0f tokens/s (%s)",

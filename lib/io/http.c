@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -47,15 +47,6 @@ struct od_http {
 };
 
 /* ---- small parts -------------------------------------------------------------------------------------------------------- */
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void
 push(struct queue *q, struct job *j)
@@ -262,9 +253,9 @@ end_try(struct od_http *h, struct job *j, CURLcode rc)
 	hide_secrets(h, j->answer.data, j->answer.len);
 	classify(h, j, rc, &again);
 	if (again && j->tries <= h->o.retries && (double)asked <= h->o.max_wait) {
-		j->due = now() + next_wait(h, j, (double)asked);
+		j->due = od_now() + next_wait(h, j, (double)asked);
 		if (asked > 0 && (j->code == 429 || j->code == 503))
-			h->hold = fmax(h->hold, now() + (double)asked);
+			h->hold = fmax(h->hold, od_now() + (double)asked);
 		h->stats.retried++;
 		push(&h->waiting, j);
 		h->n_waiting++;
@@ -346,7 +337,7 @@ begin_try(struct od_http *h, struct job *j, struct od_error *err)
 static enum od_status
 send_due(struct od_http *h, struct od_error *err)
 {
-	double t = now();
+	double t = od_now();
 	enum od_status st = OD_OK;
 
 	while (st == OD_OK && h->n_flying < h->o.parallel && t >= h->hold) {
@@ -367,7 +358,7 @@ send_due(struct od_http *h, struct od_error *err)
 static int
 sleep_ms(const struct od_http *h)
 {
-	double t = now(), next = t + 1;
+	double t = od_now(), next = t + 1;
 
 	if (h->n_flying >= h->o.parallel)
 		return 1000;

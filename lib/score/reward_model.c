@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "pref/logps.h"
 
@@ -308,20 +308,11 @@ prepare_all(struct od_reward_model *m, const struct od_ask *asks, size_t n, stru
 	return OD_OK;
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 enum od_status
 od_reward_model_score(struct od_reward_model *m, const struct od_ask *asks, size_t n, struct od_answer *answers,
 	const struct od_reward_scorer *scorer, void *expert, struct od_error *err)
 {
-	double started = now();
+	double started = od_now();
 	size_t n_ok = 0, done = 0, used = 0;
 	enum od_status st = make_readings(m, n, err);
 
@@ -336,7 +327,7 @@ od_reward_model_score(struct od_reward_model *m, const struct od_ask *asks, size
 		scorer->finish(expert, &m->readings[k++], &answers[i]);
 	}
 	m->responses += (int64_t)n_ok;
-	m->seconds += now() - started;
+	m->seconds += od_now() - started;
 	return st;
 }
 

@@ -4,21 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "io/atomic.h"
 #include "train/ranks.h"
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* OUT.run/step-N, malloc'd. */
 static char *
@@ -56,7 +47,7 @@ od_run_open(struct od_run *r, struct od_error *err)
 	const struct od_run_options *o = r->opt;
 	enum od_status st = OD_OK;
 
-	r->saved_at = now();
+	r->saved_at = od_now();
 	r->stopped_early = out_of_patience(r);
 	r->metrics = r->telemetry = (struct od_log){ .fd = -1, .copy = -1 };
 	if (leads(r)) {
@@ -145,7 +136,7 @@ save(struct od_run *r, struct od_error *err)
 	if (st == OD_OK)
 		r->saved_step = r->trainer->step;
 	r->save_failed = st != OD_OK;
-	r->saved_at = now();
+	r->saved_at = od_now();
 	free(dir);
 	return st;
 }
@@ -160,7 +151,7 @@ save_is_due(const struct od_run *r, bool *due, struct od_error *err)
 	if (r->opt->save_every > 0)
 		*due = *due && step % r->opt->save_every == 0;
 	else
-		*due = *due && now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
+		*due = *due && od_now() - r->saved_at >= r->opt->save_seconds && step < r->trainer->schedule.total;
 	return od_ranks_decide(r->trainer->ranks, due, err);
 }
 
@@ -198,12 +189,12 @@ static enum od_status
 evaluate(struct od_run *r, struct od_error *err)
 {
 	struct od_buf line = OD_BUF_INIT;
-	double start = now();
+	double start = od_now();
 	bool best = false;
 	enum od_status st = od_trainer_evaluate(r->trainer, r->held_out, &r->last_eval, err);
 
 	if (st == OD_OK) {
-		od_metrics_eval(&line, r->trainer->step, &r->last_eval, now() - start);
+		od_metrics_eval(&line, r->trainer->step, &r->last_eval, od_now() - start);
 		st = settle(r, leads(r) ? od_log_write(&r->metrics, &line, err) : OD_OK, err);
 	}
 	if (st == OD_OK) {
@@ -248,7 +239,7 @@ static enum od_status
 one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, struct od_error *err)
 {
 	struct od_step_metrics m;
-	double start = now();
+	double start = od_now();
 	enum od_status st;
 
 	od_buf_clear(metrics);
@@ -258,7 +249,7 @@ one_update(struct od_run *r, struct od_buf *metrics, struct od_buf *telemetry, s
 		st = od_trainer_update(r->trainer, &m, err);
 	if (st != OD_OK)
 		return st;
-	m.seconds = now() - start;
+	m.seconds = od_now() - start;
 	m.peak_flops = r->opt->peak_flops;
 	return settle(r, leads(r) ? log_update(r, &m, metrics, telemetry, err) : OD_OK, err);
 }

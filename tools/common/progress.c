@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "tools/common/options.h"
 
 #define REDRAW_SECONDS (1.0 / 6)
@@ -18,15 +18,6 @@ struct od_progress {
 };
 
 static bool on_screen;                   /* a progress line stands on the terminal */
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 const char *
 od_progress_wipe(void)
@@ -46,7 +37,7 @@ od_progress_begin(const char *what, int64_t total, const char *unit)
 		return NULL;
 	p = calloc(1, sizeof *p);
 	if (p)
-		*p = (struct od_progress){ what, unit, total, now(), 0 };
+		*p = (struct od_progress){ what, unit, total, od_now(), 0 };
 	return p;
 }
 
@@ -114,7 +105,7 @@ od_progress_update(struct od_progress *p, int64_t done, const char *extra)
 
 	if (!p)
 		return;
-	t = now();
+	t = od_now();
 	if (t - p->drawn < REDRAW_SECONDS)
 		return;
 	p->drawn = t;
