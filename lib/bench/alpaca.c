@@ -101,7 +101,7 @@ enum od_status
 od_alpaca_is_switched(const char *instruction, size_t n, bool *out, struct od_error *err)
 {
 	struct od_buf text = OD_BUF_INIT;
-	struct twister t;
+	struct twister t = { .at = MT_N };
 	enum od_status st;
 
 	od_buf_str(&text, "is_switched_outputs");

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,16 +12,16 @@
 
 #define MAX_BYTES ((size_t)1 << 30)
 
-/* Bytes of the word of Python's for a number that is none at s; 0 when there is none. A NUL stands behind the text. */
+/* Bytes of the word of Python's for a number that is none at s; 0 when there is none. */
 static size_t
-nonfinite_word(const char *s)
+nonfinite_word(const char *s, const char *end)
 {
 	static const char *const words[] = { "NaN", "-Infinity", "Infinity" };
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		size_t n = strlen(words[i]);
 
-		if (strncmp(s, words[i], n) == 0 && !isalnum((unsigned char)s[n]))
+		if ((size_t)(end - s) >= n && memcmp(s, words[i], n) == 0 && (s + n == end || !isalnum((unsigned char)s[n])))
 			return n;
 	}
 	return 0;
@@ -43,7 +42,7 @@ replace_nonfinite(struct od_buf *out, const char *s, size_t n)
 			in_string = !in_string;
 		else if (in_string && *s == '\\')
 			s++;
-		else if (!in_string && (*s == 'N' || *s == 'I' || *s == '-') && (word = nonfinite_word(s)) > 0) {
+		else if (!in_string && (*s == 'N' || *s == 'I' || *s == '-') && (word = nonfinite_word(s, end)) > 0) {
 			od_buf_append(out, kept, (size_t)(s - kept));
 			od_buf_str(out, "null");
 			kept = s + word;
@@ -56,53 +55,24 @@ replace_nonfinite(struct od_buf *out, const char *s, size_t n)
 	return count;
 }
 
+/* One object a line, by the reader of all such streams: control records, duplicate keys and so on are its affair. */
 static enum od_status
-parse_text(struct od_dataset *d, const char *text, size_t n, const char *name, json_t **out, struct od_error *err)
+parse_lines(struct od_dataset *d, const char *text, size_t n, const char *name, struct od_error *err)
 {
-	struct od_buf plain = OD_BUF_INIT;
-	int64_t count = replace_nonfinite(&plain, text, n);
-	enum od_status st;
+	const struct od_record_options all = OD_RECORD_OPTIONS_INIT;
+	struct od_in *in = NULL;
+	struct od_jsonl *lines = NULL;
+	struct od_record rec;
+	enum od_status st = od_in_memory(&in, text, n, name, err);
 
-	if (!od_buf_ok(&plain))
-		st = od_fail_nomem(err, "a data set", n);
-	else if (count > 0)
-		st = od_json_parse(plain.data, plain.len, name, out, err);
-	else
-		st = od_json_parse(text, n, name, out, err);
-	d->n_nonfinite += count;
-	od_buf_release(&plain);
-	return st;
-}
-
-static enum od_status
-parse_lines(struct od_dataset *d, char *text, size_t n, const char *name, struct od_error *err)
-{
-	char *end = text + n, place[512];
-	enum od_status st = OD_OK;
-	long long line = 0;
-
+	if (st == OD_OK)
+		st = od_jsonl_from(&lines, in, &all, err);
 	d->items = json_array();
-	if (d->items == NULL)
-		return od_fail_nomem(err, "a data set", 0);
-	for (char *p = text, *eol; st == OD_OK && p < end; p = eol + 1) {
-		json_t *item = NULL;
-
-		eol = memchr(p, '\n', (size_t)(end - p));
-		if (eol == NULL)
-			eol = end;
-		line++;
-		if (strspn(p, " \t\r") >= (size_t)(eol - p))
-			continue;
-		*eol = '\0';
-		snprintf(place, sizeof place, "%s:%lld", name, line);
-		st = parse_text(d, p, (size_t)(eol - p), place, &item, err);
-		if (st == OD_OK && !json_is_object(item)) {
-			json_decref(item);
-			st = od_fail(err, OD_EFORMAT, "%s: not a JSON object", place);
-		} else if (st == OD_OK && json_array_append_new(d->items, item) != 0)
+	while (st == OD_OK && (st = od_jsonl_next(lines, &rec, err)) == OD_OK)
+		if (json_array_append(d->items, rec.json) != 0)
 			st = od_fail_nomem(err, "a data set", n);
-	}
-	return st;
+	od_jsonl_close(lines);
+	return st == OD_EOF ? OD_OK : st;
 }
 
 static enum od_status
@@ -119,17 +89,23 @@ check_items(const struct od_dataset *d, const char *name, struct od_error *err)
 }
 
 enum od_status
-od_dataset_parse(struct od_dataset *d, char *text, size_t n, const char *name, struct od_error *err)
+od_dataset_parse(struct od_dataset *d, const char *text, size_t n, const char *name, struct od_error *err)
 {
-	size_t bom = n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-	size_t skip = bom + strspn(text + bom, " \t\r\n");
+	struct od_buf plain = OD_BUF_INIT;
 	enum od_status st;
+	size_t skip;
 
 	memset(d, 0, sizeof *d);
-	if (skip < n && text[skip] == '[')
-		st = parse_text(d, text + bom, n - bom, name, &d->items, err);
+	d->n_nonfinite = replace_nonfinite(&plain, text, n);
+	od_buf_str(&plain, "");                        /* there is a buffer, and a NUL, even when there is no text */
+	skip = plain.len >= 3 && memcmp(plain.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	if (!od_buf_ok(&plain))
+		st = od_fail_nomem(err, "a data set", n);
+	else if (plain.data[skip + strspn(plain.data + skip, " \t\r\n")] == '[')
+		st = od_json_parse(plain.data + skip, plain.len - skip, name, &d->items, err);
 	else
-		st = parse_lines(d, text + bom, n - bom, name, err);
+		st = parse_lines(d, plain.data, plain.len, name, err);
+	od_buf_release(&plain);
 	return st == OD_OK ? check_items(d, name, err) : st;
 }
 

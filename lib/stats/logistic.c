@@ -12,17 +12,28 @@ enum { MAX_NEWTON = 200, MAX_SWEEPS = 1000, MAX_HALVINGS = 60, P = OD_LOGISTIC_M
 
 #define TOLERANCE 1e-12
 
+/* log sigmoid(z) = -log(1 + exp(-z)), written so that the exponential never overflows and no digit is lost where the
+ * result is tiny (z >> 0) or nearly z (z << 0). */
+double
+od_log_sigmoid(double z)
+{
+	return z >= 0 ? -log1p(exp(-z)) : z - log1p(exp(z));
+}
+
+/* sigmoid(z); for z << 0 it is exp(z) to full relative precision. */
 double
 od_sigmoid(double z)
 {
-	return z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z));
+	double e = exp(-fabs(z));
+
+	return z >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
 /* log(1 + e^z) - y z, which is -(y log s + (1 - y) log(1 - s)) for s = sigmoid(z). */
 static double
 row_loss(double z, double y)
 {
-	return (z >= 0 ? z + log1p(exp(-z)) : log1p(exp(z))) - y * z;
+	return -od_log_sigmoid(-z) - y * z;
 }
 
 static double

@@ -23,7 +23,9 @@ struct od_logistic_data {
 	size_t n, p;
 };
 
-double od_sigmoid(double z);                       /* 1 / (1 + e^-z), without overflow */
+/* log sigmoid(z) and sigmoid(z), safe at both tails. */
+double od_log_sigmoid(double z);
+double od_sigmoid(double z);
 
 /* b[p]: the minimiser, by a proximal Newton method with backtracking, until a step is below 1e-12 of b or no longer lowers the objective.
  * OD_EFORMAT when a number is not finite or a label lies outside 0..1; OD_ENUMERIC when it does not converge. */

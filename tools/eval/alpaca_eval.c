@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cli.h"
+#include "eval/alpaca_judge.h"
 #include "eval/alpaca_rows.h"
 #include "eval/eval.h"
 #include "eval/report.h"
@@ -14,6 +15,7 @@ struct alpaca_options {
 	struct od_common_options common;
 	struct report_options report;
 	struct judged_bad bad;
+	struct alpaca_judge_options judge;
 	const char *annotations, *rows, *difficulty, *gamed, *coefficients, *model;
 	double c;                                  /* 0: by cross-validation */
 	int preference;
@@ -62,14 +64,16 @@ struct run {
 };
 
 static enum od_status
-check_options(const struct alpaca_options *o, size_t n_files, struct od_error *err)
+check_options(const struct alpaca_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
+	int inputs = (o->annotations != NULL) + (o->rows != NULL) + (o->judge.ask.url != NULL);
+
 	if (n_files > 0)
-		return od_fail(err, OD_EUSAGE, "files are named by options: --annotations, --rows");
-	if (o->annotations != NULL && o->rows != NULL)
-		return od_fail(err, OD_EUSAGE, "options '--annotations' and '--rows' exclude each other");
-	if (o->annotations == NULL && o->rows == NULL && o->coefficients == NULL)
-		return od_fail(err, OD_EUSAGE, "nothing to evaluate: give --annotations, --rows or --coefficients");
+		return od_fail(err, OD_EUSAGE, "'%s': files are named by options, --annotations or --rows", files[0]);
+	if (inputs > 1)
+		return od_fail(err, OD_EUSAGE, "options '--annotations', '--rows' and '--judge-url' exclude each other");
+	if (inputs == 0 && o->coefficients == NULL)
+		return od_fail(err, OD_EUSAGE, "nothing to evaluate: give --annotations, --rows, --judge-url or --coefficients");
 	if (o->coefficients != NULL && (o->gamed != NULL || o->c != 0))
 		return od_fail(err, OD_EUSAGE, "option '--coefficients' goes without '--gamed' and '--c', which are for a fit");
 	if (o->coefficients != NULL && o->difficulty == NULL)
@@ -272,17 +276,18 @@ coefficients_only(struct run *r, struct od_error *err)
 }
 
 static enum od_status
-evaluate_rows(struct run *r, struct judged_bad *bad, struct od_error *err)
+evaluate_rows(struct run *r, struct alpaca_options *o, struct od_error *err)
 {
-	const struct alpaca_options *o = r->o;
 	enum alpaca_preference from = (enum alpaca_preference)o->preference;
 	struct alpaca_models m = { 0 };
 	enum od_status st;
 
 	if (o->annotations != NULL)
-		st = alpaca_read_annotations(&m, o->annotations, o->model, from, bad, err);
+		st = alpaca_read_annotations(&m, o->annotations, o->model, from, &o->bad, err);
+	else if (o->rows != NULL)
+		st = alpaca_read_rows(&m, o->rows, o->model, from, &o->bad, err);
 	else
-		st = alpaca_read_rows(&m, o->rows, o->model, from, bad, err);
+		st = alpaca_judge(&m, &o->judge, &o->bad, err);
 	r->several = m.n > 1;
 	for (size_t i = 0; st == OD_OK && i < m.n; i++)
 		st = evaluate_model(r, &m.model[i], i == 0, err);
@@ -294,13 +299,13 @@ static enum od_status
 evaluate(struct alpaca_options *o, struct od_error *err)
 {
 	struct run r = { .o = o, .json = OD_BUF_INIT, .table = OD_BUF_INIT, .line = OD_BUF_INIT };
-	bool with_rows = o->annotations != NULL || o->rows != NULL;
+	bool with_rows = o->annotations != NULL || o->rows != NULL || o->judge.ask.url != NULL;
 	enum od_status st = read_lc_inputs(&r.lc, o, err), end;
 
 	if (st == OD_OK && with_rows)
 		st = report_open_items(&o->report, o->common.framed, &r.items, err);
 	if (st == OD_OK)
-		st = with_rows ? evaluate_rows(&r, &o->bad, err) : coefficients_only(&r, err);
+		st = with_rows ? evaluate_rows(&r, o, err) : coefficients_only(&r, err);
 	end = od_jsonl_writer_close(r.items, err, st == OD_OK ? err : NULL);
 	st = st == OD_OK ? end : st;
 	if (st == OD_OK) {
@@ -318,13 +323,13 @@ evaluate(struct alpaca_options *o, struct od_error *err)
 }
 
 static void
-run(struct alpaca_options *o, size_t n_files, struct od_error *err)
+run(struct alpaca_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
 	enum od_status st;
 
 	if (o->report.compare != NULL)
 		st = report_compare(&o->report, n_files, err);
-	else if ((st = check_options(o, n_files, err)) == OD_OK)
+	else if ((st = check_options(o, files, n_files, err)) == OD_OK)
 		st = evaluate(o, err);
 	(void)st;                                  /* err tells od_cli_end */
 }
@@ -335,18 +340,21 @@ od_eval_alpaca_eval(int argc, char **argv)
 	static const struct od_tool tool = {
 		.name = "od-eval",
 		.summary = "AlpacaEval 2: win rates against a baseline from a judge's preferences",
-		.usage = "alpaca-eval [OPTION...] --annotations FILE | --rows CSV | --coefficients CSV",
+		.usage = "alpaca-eval [OPTION...] --annotations FILE | --rows CSV | --judge-url URL | --coefficients CSV",
 		.epilog = "Win rates, their standard errors and, with --difficulty and --gamed, length-controlled ones. Writes one JSON\n"
 			"line an item to standard output and a table to standard error.",
 	};
-	struct alpaca_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "Preferences", alpaca_opts, &o, NULL }, { "Results", report_opts, &o.report, NULL },
+	struct alpaca_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
+		.judge.ask = ASK_OPTIONS_INIT };
+	struct od_opt_group groups[] = { { "Preferences", alpaca_opts, &o, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
+		{ "Outputs", alpaca_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL }, { "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
+	const char *const *files;
 	size_t n_files;
 
 	od_cli_begin(&tool, &o.common);
-	od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
-	run(&o, n_files, &err);
+	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
+	run(&o, files, n_files, &err);
 	return od_cli_end(&err, o.bad.n);
 }

@@ -13,8 +13,8 @@
 
 /* ---- models and their rows ---------------------------------------------------------------------------------------------- */
 
-static enum od_status
-find_model(struct alpaca_models *m, const char *name, struct alpaca_model **out, struct od_error *err)
+enum od_status
+alpaca_find_model(struct alpaca_models *m, const char *name, struct alpaca_model **out, struct od_error *err)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		const char *there = m->model[i].name;
@@ -33,8 +33,8 @@ find_model(struct alpaca_models *m, const char *name, struct alpaca_model **out,
 	return OD_OK;
 }
 
-static enum od_status
-add_row(struct alpaca_model *m, const struct od_alpaca_row *row, const char *id, int switched, struct od_error *err)
+enum od_status
+alpaca_add_row(struct alpaca_model *m, const struct od_alpaca_row *row, const char *id, int switched, struct od_error *err)
 {
 	if (!od_grow(&m->row, &m->cap_row, m->n + 1, sizeof *m->row) || !od_grow(&m->id, &m->cap_id, m->n + 1, sizeof *m->id) ||
 		!od_grow(&m->switched, &m->cap_switched, m->n + 1, sizeof *m->switched) ||
@@ -67,8 +67,8 @@ alpaca_models_release(struct alpaca_models *m)
 
 /* ---- annotations -------------------------------------------------------------------------------------------------------- */
 
-static double
-code_points(const char *s)
+double
+alpaca_code_points(const char *s)
 {
 	double n = 0;
 
@@ -77,9 +77,8 @@ code_points(const char *s)
 	return n;
 }
 
-/* Log-prob of a token among the alternatives, or NaN. */
-static double
-logprob_of(const json_t *top, const char *token)
+double
+alpaca_logprob_of(const json_t *top, const char *token)
 {
 	const json_t *t;
 	size_t i;
@@ -102,7 +101,7 @@ preference_of(const json_t *item, enum alpaca_preference from, bool switched, do
 		p = od_json_path(item, "raw_completion.logprobs.content.0.top_logprobs");
 		if (!json_is_array(p))
 			return od_json_fail_type(p, "raw_completion.logprobs.content.0.top_logprobs", "an array", err);
-		*out = od_alpaca_preference(logprob_of(p, "m"), logprob_of(p, "M"), switched);
+		*out = od_alpaca_preference(alpaca_logprob_of(p, "m"), alpaca_logprob_of(p, "M"), switched);
 		return OD_OK;
 	}
 	p = json_object_get(item, "preference");
@@ -151,13 +150,13 @@ read_annotation(struct alpaca_models *models, const json_t *item, int64_t index,
 		(st = od_json_need_string(item, "output_2", &out_2, &len, err)) != OD_OK ||
 		(st = od_alpaca_is_switched(instruction, n, &switched, err)) != OD_OK ||
 		(st = preference_of(item, from, switched, &row.preference, err)) != OD_OK ||
-		(st = find_model(models, name, &m, err)) != OD_OK || (st = check_names(models, m, item, err)) != OD_OK ||
+		(st = alpaca_find_model(models, name, &m, err)) != OD_OK || (st = check_names(models, m, item, err)) != OD_OK ||
 		(st = judged_once(&m->seen, instruction, index, "instruction", err)) != OD_OK)
 		return st;
-	row.len_1 = code_points(out_1);
-	row.len_2 = code_points(out_2);
+	row.len_1 = alpaca_code_points(out_1);
+	row.len_2 = alpaca_code_points(out_2);
 	snprintf(id, sizeof id, "%zu", m->n);
-	return add_row(m, &row, id, switched, err);
+	return alpaca_add_row(m, &row, id, switched, err);
 }
 
 static enum od_status
@@ -259,7 +258,7 @@ read_row(struct alpaca_models *models, const struct od_csv *t, size_t i, const s
 	if ((st = row_preference(t, i, c, from, &row.preference, &switched, err)) != OD_OK ||
 		(st = optional_number(t, i, c->len_1, &row.len_1, err)) != OD_OK ||
 		(st = optional_number(t, i, c->len_2, &row.len_2, err)) != OD_OK ||
-		(st = find_model(models, name, &m, err)) != OD_OK)
+		(st = alpaca_find_model(models, name, &m, err)) != OD_OK)
 		return st;
 	if (id_column >= 0)
 		snprintf(id, sizeof id, "%s", od_csv_text(t, i, id_column));
@@ -270,7 +269,7 @@ read_row(struct alpaca_models *models, const struct od_csv *t, size_t i, const s
 		od_error_prefix(err, "%s:%lld: ", t->name, (long long)t->line[i + 1]);
 		return st;
 	}
-	return add_row(m, &row, id, switched, err);
+	return alpaca_add_row(m, &row, id, switched, err);
 }
 
 enum od_status

@@ -41,6 +41,15 @@ OD_MUST_CHECK enum od_status alpaca_read_rows(struct alpaca_models *m, const cha
 	enum alpaca_preference from, struct judged_bad *bad, struct od_error *err);
 void alpaca_models_release(struct alpaca_models *m);
 
+/* The parts of reading: the model of that name (NULL: without one), made when it is new; a row at its end; the length of an
+ * output; the log-prob of a token among alternatives, NaN when it is not there. */
+OD_MUST_CHECK enum od_status alpaca_find_model(struct alpaca_models *m, const char *name, struct alpaca_model **out,
+	struct od_error *err);
+OD_MUST_CHECK enum od_status alpaca_add_row(struct alpaca_model *m, const struct od_alpaca_row *row, const char *id, int switched,
+	struct od_error *err);
+double alpaca_code_points(const char *s);
+double alpaca_logprob_of(const json_t *top, const char *token);
+
 /* The column instruction_difficulty of a table, malloc'd; its column without a name or "index" must count from 0. */
 OD_MUST_CHECK enum od_status alpaca_read_difficulty(double **out, size_t *n, const char *file, struct od_error *err);
 /* preference (0..1), std_delta_len, instruction_difficulty. */

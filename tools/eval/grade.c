@@ -208,14 +208,16 @@ od_eval_grade(int argc, char **argv)
 		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
 	const char *const *files;
+	enum od_status st;
 	int64_t skipped = 0;
 	size_t n_files;
 
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
 	if (o.report.compare != NULL)
-		(void)report_compare(&o.report, n_files, &err);
+		st = report_compare(&o.report, n_files, &err);
 	else
-		(void)evaluate(&o, files, n_files, &skipped, &err);
+		st = evaluate(&o, files, n_files, &skipped, &err);
+	(void)st;                                  /* err tells od_cli_end */
 	return od_cli_end(&err, skipped);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/cli.h"
+#include "io/jsonl.h"
 
 enum { SHOWN = 60 };
 
@@ -39,6 +40,44 @@ judged_once(json_t **set, const char *key, int64_t item, const char *what, struc
 	if (json_object_set_new(*set, key, json_integer(item)) != 0)
 		return od_fail_nomem(err, "a set of items", strlen(key));
 	return OD_OK;
+}
+
+/* What stands for a name: one of the values, or the record's text; NULL for nothing. */
+static const char *
+value_of(const char *name, const struct judged_value *values, size_t n, const json_t *record)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, values[i].name) == 0)
+			return values[i].value;
+	return record ? json_string_value(od_json_path(record, name)) : NULL;
+}
+
+void
+judged_fill(struct od_buf *out, const char *template, const struct judged_value *values, size_t n, const json_t *record,
+	bool *complete)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+
+	for (const char *p = template; *p != '\0';) {
+		size_t len = *p == '{' ? strspn(p + 1, letters) : 0;
+		const char *value;
+		char name[128];
+
+		if (len == 0 || len >= sizeof name || p[len + 1] != '}') {
+			od_buf_char(out, *p++);
+			continue;
+		}
+		memcpy(name, p + 1, len);
+		name[len] = '\0';
+		value = value_of(name, values, n, record);
+		if (value == NULL && record == NULL) {
+			od_buf_char(out, *p++);
+			continue;
+		}
+		*complete = *complete && value != NULL;
+		od_buf_str(out, value ? value : "");
+		p += len + 2;
+	}
 }
 
 void
