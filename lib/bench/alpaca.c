@@ -2,6 +2,7 @@
 #include "bench/alpaca.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,7 +183,7 @@ od_alpaca_lc_rates(const struct od_alpaca_row *rows, const double *difficulty, s
 	out->standard_error = 100 * od_moments_se(&m);
 }
 
-/* Fills the regression's rows: the model's that take part, then the gamed ones. Returns how many. */
+/* Fills the regression's rows: the gamed ones, then the model's that take part. Returns how many. */
 static size_t
 features(const struct od_alpaca_row *rows, size_t n, const double *difficulty, const struct od_alpaca_gamed *gamed,
 	size_t n_gamed, double *x, double *y, double *w)
@@ -195,6 +196,13 @@ features(const struct od_alpaca_row *rows, size_t n, const double *difficulty, c
 		if (!isnan(od_alpaca_y(&rows[i])))
 			od_moments_add(&d, rows[i].len_1 - rows[i].len_2);
 	sd = od_moments_sd(&d);
+	for (size_t i = 0; i < n_gamed; i++) {
+		x[3 * k] = tanh(gamed[i].std_delta_len);
+		x[3 * k + 1] = gamed[i].difficulty;
+		x[3 * k + 2] = 0;
+		y[k] = gamed[i].y;
+		w[k++] = GAMED_WEIGHT;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (isnan(od_alpaca_y(&rows[i])))
 			continue;
@@ -204,14 +212,69 @@ features(const struct od_alpaca_row *rows, size_t n, const double *difficulty, c
 		y[k] = od_alpaca_y(&rows[i]);
 		w[k++] = 1;
 	}
-	for (size_t i = 0; i < n_gamed; i++) {
-		x[3 * k] = tanh(gamed[i].std_delta_len);
-		x[3 * k + 1] = gamed[i].difficulty;
-		x[3 * k + 2] = 0;
-		y[k] = gamed[i].y;
-		w[k++] = GAMED_WEIGHT;
-	}
 	return k;
+}
+
+static void
+swap(size_t *a, size_t *b)
+{
+	size_t t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+/* The order in which a quicksort that is not stable (median of three, the larger part put by, up to 16 left to an insertion
+ * sort: NumPy's) leaves n equal keys. The published run sorts groups of equal size so before it deals them out to folds, and
+ * which C wins depends on the folds. */
+static void
+order_of_equals(size_t *order, size_t n)
+{
+	enum { SMALL = 16, DEPTH = 128 };
+	ptrdiff_t stack[DEPTH], low = 0, high = (ptrdiff_t)n - 1;
+	int top = 0;
+
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	for (;;) {
+		while (high - low > SMALL) {
+			ptrdiff_t i = low + 1, j = high - 2;
+
+			swap(&order[low + (high - low) / 2], &order[high - 1]);
+			for (; i < j; i++, j--)
+				swap(&order[i], &order[j]);
+			swap(&order[i], &order[high - 1]);
+			if (i - low < high - i) {
+				stack[top++] = i + 1;
+				stack[top++] = high;
+				high = i - 1;
+			} else {
+				stack[top++] = low;
+				stack[top++] = i - 1;
+				low = i + 1;
+			}
+		}
+		if (top == 0)
+			return;
+		high = stack[--top];
+		low = stack[--top];
+	}
+}
+
+/* fold[n]: rows are dealt out in turn, from the end of that order. */
+static enum od_status
+deal_folds(int *fold, size_t n, struct od_error *err)
+{
+	size_t *order = NULL;
+	enum od_status st = od_alloc(&order, n, sizeof *order, "folds", err);
+
+	if (st != OD_OK)
+		return st;
+	order_of_equals(order, n);
+	for (size_t i = 0; i < n; i++)
+		fold[order[n - 1 - i]] = (int)(i % N_FOLDS);
+	free(order);
+	return OD_OK;
 }
 
 static enum od_status
@@ -225,9 +288,9 @@ choose_c(const struct od_logistic_data *d, double *c, struct od_error *err)
 		return st;
 	for (int i = 0; i < N_CS; i++)
 		cs[i] = pow(10, -4 + 8.0 * i / (N_CS - 1));
-	for (size_t g = 0; g < d->n; g++)
-		fold[g] = (int)((d->n - 1 - g) % N_FOLDS);
-	st = od_logistic_choose_c(d, fold, N_FOLDS, cs, N_CS, c, err);
+	st = deal_folds(fold, d->n, err);
+	if (st == OD_OK)
+		st = od_logistic_choose_c(d, fold, N_FOLDS, cs, N_CS, c, err);
 	free(fold);
 	return st;
 }

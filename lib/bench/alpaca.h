@@ -62,7 +62,7 @@ double od_alpaca_y(const struct od_alpaca_row *r);
 void od_alpaca_rates(const struct od_alpaca_row *rows, size_t n, struct od_alpaca_rates *out);
 
 /* Fits the regression. difficulty[n_difficulty], n_difficulty >= n; c NaN: the best of ten between 1e-4 and 1e4 by five-fold
- * cross-validation (row g of all n is in fold (n - 1 - g) mod 5). OD_EFORMAT when a length is missing, OD_EMISMATCH when there
+ * cross-validation (folds as the published run deals them out). OD_EFORMAT when a length is missing, OD_EMISMATCH when there
  * are more rows than difficulties. */
 OD_MUST_CHECK enum od_status od_alpaca_fit(const struct od_alpaca_row *rows, size_t n, const double *difficulty,
 	size_t n_difficulty, const struct od_alpaca_gamed *gamed, size_t n_gamed, double c, struct od_alpaca_lc *out,

@@ -50,19 +50,19 @@ models = run("--rows", ROWS, *LC)[0]["models"]
 with gzip.open(ROWS, "rt") as f:
     names = {r["model"] for r in csv.DictReader(f)}
 point(set(models) == names and len(names) > 20, "every model", f"{len(models)}")
-both = [m for m in models if m in leaderboard]
+both = [m for m in models if m in leaderboard]       # text_davinci_003 has no line there
 for key, column in ("win_rate", "win_rate"), ("standard_error", "standard_error"), ("discrete_win_rate", "discrete_win_rate"):
     worst = max(abs(models[m][key] - float(leaderboard[m][column])) for m in both)
-    point(len(both) == len(models) and worst <= 1e-6, f"{key} within 1e-6 of the leaderboard", f"{len(both)} models, worst {worst:.1e}")
+    point(len(both) >= 23 and worst <= 1e-6, f"{key} within 1e-6 of the leaderboard", f"{len(both)} models, worst {worst:.1e}")
 for key in "n_wins", "n_wins_base", "n_draws", "n_total":
     point(all(models[m][key] == int(float(leaderboard[m][key])) for m in both), f"{key} equal")
 
-published = [m for m in models if m != "NullModel" and expected[m]["LC_pub"]]
+published = [m for m in both if m != "NullModel" and expected[m]["LC_pub"]]
 off = {m: abs(models[m]["length_controlled_winrate"] - float(expected[m]["LC_pub"])) for m in published}
-point(len(off) == len(models) and max(off.values()) <= 0.12, "refitted, own cross-validation: within 0.12 of the leaderboard",
+point(len(off) == len(both) and max(off.values()) <= 0.12, "refitted, own cross-validation: within 0.12 of the leaderboard",
       f"{len(off)} models, worst {max(off, key=off.get)} {max(off.values()):.4f}")
-same_c = [m for m in models if abs(models[m]["c"] / float(expected[m]["C_sk"]) - 1) < 1e-6]
-point(len(same_c) >= len(models) / 2, "most models get the C of the reference's own run", f"{len(same_c)} of {len(models)}")
+same_c = [m for m in published if abs(models[m]["c"] / float(expected[m]["C_sk"]) - 1) < 1e-6]
+point(len(same_c) >= len(published) / 2, "most models get the C of the reference's own run", f"{len(same_c)} of {len(published)}")
 worst = max(abs(models[m]["length_controlled_winrate"] - float(expected[m]["LC_exact_sameC"])) for m in same_c)
 point(worst <= 1e-6, "at the same C the optimum is that of another exact solver", f"worst {worst:.1e}")
 
