@@ -3,6 +3,7 @@
 . tests/cli/lib.sh
 
 E=("$BIN/od-eval" alpaca-eval)
+holds() { jq -e "$@" > /dev/null; }
 near() { jq -ne --argjson a "$1" --argjson b "$2" --argjson t "${3:-1e-9}" '($a - $b | fabs) <= $t' > /dev/null; }
 
 # A world of 30 instructions: difficulties, gamed rows, two models.
@@ -36,7 +37,7 @@ ok "and so does a table of them without rows" near "$(jq .models.b.length_contro
 run_tool "${E[@]}" --rows "$T/rows" --model b "${LC[@]}" --summary "$T/s"
 run_tool "${E[@]}" --rows "$T/rows" --model b "${LC[@]}" --summary "$T/s2"
 ok "cross-validation is the same each time" cmp "$T/s" "$T/s2"
-ok "it takes one of ten C" jq -e '.c as $c | [range(10)] | any(.[]; ((-4 + 8 * . / 9) * (10 | log) | exp) / $c - 1 | fabs < 1e-9)' "$T/s"
+ok "it takes one of ten C" holds '.c as $c | [range(10)] | any(.[]; ((-4 + 8 * . / 9) * (10 | log) | exp) / $c - 1 | fabs < 1e-9)' "$T/s"
 run_tool "${E[@]}" --rows "$T/rows" "${LC[@]}"
 like "$err" $'model +win rate.*\na +45.00 .* 30\nb ' "a table on standard error"
 
@@ -59,9 +60,9 @@ cp "$T/out" "$T/stored"
 run_tool "${E[@]}" --annotations "$T/ann" --preference logprobs
 is "$(jq -c .switched "$T/out")" "$(jq -c .switched "$T/stored")" "the order does not depend on where preferences come from"
 p=$(jq -n '1 / (1 + (3 | exp))')
-ok "preferences from log-probs, by the order shown" jq -se --argjson p "$p" \
+ok "preferences from log-probs, by the order shown" holds -s --argjson p "$p" \
 	'all(.[]; .preference - (if .switched == 1 then 1 + $p else 2 - $p end) | fabs < 1e-12)' "$T/out"
-jq -c '.[]' "$T/ann" | "${E[@]}" -q --annotations - --summary "$T/s2"
+jq -c '.[]' "$T/ann" | "${E[@]}" -q --annotations - --summary "$T/s2" > /dev/null
 is "$(jq -S . "$T/s2")" "$(jq -S . "$T/s")" "one a line, on a pipe"
 
 # What is not as it should be.
@@ -136,11 +137,11 @@ J=(--judge-url "http://127.0.0.1:$(cat "$T/port")/v1" --judge j --template "$T/t
 run_tool "${E[@]}" "${J[@]}" --summary "$T/s" "${LC[@]}" --c 1
 exit_is 0 "fresh preferences"
 p=$(jq -n '1 / (1 + (-1 | exp))')
-ok "from log-probs, by the order shown" jq -se --argjson p "$p" \
+ok "from log-probs, by the order shown" holds -s --argjson p "$p" \
 	'map(select(.preference)) | length == 28 and all(.[]; .preference - (if .switched == 1 then 1 + $p else 2 - $p end) | fabs < 1e-12)' "$T/out"
 is "$(jq -c '[.model, .baseline, .n_total, .n_missing, (.length_controlled_winrate > 0)]' "$T/s")" '["mine","base",28,2,true]' "the summary"
 like "$err" 'no output for 1 of 30 instructions.*1 of the judge.s answers give no preference, first: item 4: neither m nor M' "what gave none is named"
-ok "outputs stand in the order drawn" jq -se --slurpfile items "$T/out" \
+ok "outputs stand in the order drawn" holds -s --slurpfile items "$T/out" \
 	'map(.body.messages[1].content | split("\n") | [(.[0] | capture("\"q\": q(?<i>[0-9]+)").i | tonumber), (.[1] | startswith("mine"))]) |
 	all(.[]; .[1] == ($items[.[0]].switched == 1))' "$T/log"
 is "$(jq -c '.body | [.model, .max_tokens, .temperature, .top_logprobs, .messages[0]]' "$T/log" | sort -u)" \

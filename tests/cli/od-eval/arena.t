@@ -85,4 +85,36 @@ bad "two that may be the baseline" 2 "'base' and 'm' take part in every battle" 
 bad "two inputs" 2 "either '--battles' or '--judgments'" --battles "$T/x" --judgments "$T/j"
 bad "no input" 2 "either '--battles' or '--judgments'"
 bad "an empty file" 3 'null' --battles /dev/null
+
+# A judge asked afresh. It reads what stands behind the last "say:", which is B's answer.
+command -v python3 > /dev/null || { skip 14 "python3 is not installed"; done_testing; }
+trap 'kill "$server" 2> /dev/null; wait 2> /dev/null; rm -rf "$T"' EXIT
+: > "$T/log"
+python3 tests/fixtures/fault_server.py "$T/port" "$T/log" 2> /dev/null &
+server=$!
+for _ in $(seq 200); do [ -s "$T/port" ] && break; sleep 0.05; done
+jq -nc 'range(5) | {question_id: "q\(.)", turns: [{content: "question \(.)"}]}' > "$T/questions"
+jq -nc 'range(5) | {question_id: "q\(.)", model_id: "base", choices: [{turns: [{content: "old \(.) say:[[A>>B]]"}]}]}' > "$T/base"
+jq -nc 'range(4) | {uid: "q\(.)", model: "mine", messages: [{role: "user"}, {content: {answer: "new \(.) say:\(if . == 3 then "hm" else "[[B>A]]" end)"}}]}' > "$T/mine"
+printf '<|im_start|>system\nYou judge.\n<|im_end|>\n<|im_start|>user\nQ {question_1}\nA {answer_1}\nB {answer_2}\n<|im_end|>' > "$T/template"
+J=(--judge-url "http://127.0.0.1:$(cat "$T/port")/v1" --judge j --template "$T/template" --questions "$T/questions"
+	--baseline-answers "$T/base" --answers "$T/mine" --cache "$T/cache")
+run_tool "${E[@]}" "${J[@]}" --save "$T/saved" --summary "$T/s"
+exit_is 0 "fresh judgments"
+is "$(jq -c '[.baseline, .judge, .games, .no_label, (.models.mine | [.wins, .losses, .questions])]' "$T/s")" '["base","j",8,1,[15,0,4]]' "both games of each answered question"
+like "$err" 'no answer to 1 of 5 questions.*1 of 8 games have no verdict.*mine, game q3/1' "what is missing is said"
+is "$(jq -c '.body | [.model, .temperature, .max_tokens, .messages[0].content]' "$T/log" | sort -u)" '["j",0,4096,"You judge."]' "as the benchmark asks"
+is "$(jq -r '.body.messages[1].content' "$T/log" | grep -c '^A old')" 4 "the baseline is A in half of the games"
+run_tool "${E[@]}" --judgments "$T/saved" --summary "$T/s2"
+is "$(jq -c .models "$T/s2")" "$(jq -c .models "$T/s")" "saved judgments give the same"
+asked=$(wc -l < "$T/log")
+run_tool "${E[@]}" "${J[@]}" --summary "$T/s2" --follow-up 'say:[[B>>A]]'
+is "$(($(wc -l < "$T/log") - asked))" 1 "nothing is asked twice; the one without a verdict is asked on"
+is "$(jq -c '.body.messages | map(.role)' "$T/log" | tail -1)" '["system","user","assistant","user"]' "in the same conversation"
+is "$(jq -c '[.no_label, .models.mine.wins]' "$T/s2")" '[0,18]' "and has one then"
+bad "an answer to no question" 3 "record 0: an answer to 'zz', which is no question" "${J[@]}" --answers <(echo '{"uid":"zz","model":"m","output":"x"}')
+bad "a second answer" 3 "record 1: a second answer to 'q0'" "${J[@]}" --answers <(head -1 "$T/mine"; head -1 "$T/mine")
+bad "answers of two models" 3 "two models, 'mine' and 'other'" "${J[@]}" --answers <(sed '2s/"mine"/"other"/' "$T/mine")
+bad "a baseline without an answer" 3 "no answer to question 'q4'" "${J[@]}" --baseline-answers <(head -4 "$T/base")
+bad "half of what judging needs" 2 "needs '--questions'" --judge-url http://127.0.0.1:1/v1 --judge j --template "$T/template"
 done_testing
