@@ -340,9 +340,10 @@ od_eval_alpaca_eval(int argc, char **argv)
 	static const struct od_tool tool = {
 		.name = "od-eval",
 		.summary = "AlpacaEval 2: win rates against a baseline from a judge's preferences",
-		.usage = "alpaca-eval [OPTION...] --annotations FILE | --rows CSV | --judge-url URL | --coefficients CSV",
-		.epilog = "Win rates, their standard errors and, with --difficulty and --gamed, length-controlled ones. Writes one JSON\n"
-			"line an item to standard output and a table to standard error.",
+		.usage = "alpaca-eval [OPTION...] --annotations FILE | --rows CSV | --judge-url URL",
+		.epilog = "Win rates, their standard errors and, with --difficulty and --gamed, length-controlled ones; with\n"
+			"--coefficients these alone. Writes one JSON line an item to standard output and a table to\n"
+			"standard error.",
 	};
 	struct alpaca_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
 		.judge.ask = ASK_OPTIONS_INIT };

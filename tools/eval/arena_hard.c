@@ -279,8 +279,8 @@ od_eval_arena_hard(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "Arena-Hard: scores and intervals from a judge's verdicts",
 		.usage = "arena-hard [OPTION...] --battles FILE | --judgments FILE | --judge-url URL [FILE...]",
-		.epilog = "Further files are of the same kind. Writes one JSON line a game to standard output and a table to standard\n"
-			"error.",
+		.epilog = "Further files are of the same kind. Writes one JSON line a game to standard output and a table to\n"
+			"standard error.",
 	};
 	struct arena_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT, .rounds = 100,
 		.judge = ARENA_JUDGE_OPTIONS_INIT };
