@@ -338,5 +338,6 @@ main(void)
 		cmocka_unit_test(numbers_are_pythons)
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
