@@ -27,8 +27,8 @@ struct od_logistic_data {
 double od_log_sigmoid(double z);
 double od_sigmoid(double z);
 
-/* b[p]: the minimiser, by a proximal Newton method with backtracking, until a step is below 1e-12 of b or no longer lowers the objective.
- * OD_EFORMAT when a number is not finite or a label lies outside 0..1; OD_ENUMERIC when it does not converge. */
+/* b[p]: the minimiser, by a proximal Newton method with backtracking, until a step is below 1e-12 of b or no longer
+ * lowers the objective. OD_EFORMAT when a number is not finite or a label lies outside 0..1; OD_ENUMERIC when it does not converge. */
 OD_MUST_CHECK enum od_status od_logistic_l1(const struct od_logistic_data *d, double C, double *b, struct od_error *err);
 
 /* The best of cs[n_cs] by cross-validation: the rows of each fold (fold[n], 0..n_folds-1) are left out of a fit in turn and

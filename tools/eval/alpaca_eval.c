@@ -149,7 +149,8 @@ model_members(struct od_buf *json, const struct alpaca_model *m, const struct od
 	judged_number(json, "standard_error", a->standard_error);
 	judged_number(json, "discrete_win_rate", a->discrete_win_rate);
 	lc_members(json, lc);
-	od_buf_printf(json, ",\"n_wins\":%lld,\"n_wins_base\":%lld,\"n_draws\":%lld,\"n_total\":%lld,\"n_missing\":%lld,\"n_outside\":%lld",
+	od_buf_printf(json, ",\"n_wins\":%lld,\"n_wins_base\":%lld,\"n_draws\":%lld,\"n_total\":%lld,\"n_missing\":%lld,"
+		"\"n_outside\":%lld",
 		(long long)a->n_wins, (long long)a->n_wins_base, (long long)a->n_draws, (long long)a->n_total,
 		(long long)a->n_missing, (long long)a->n_outside);
 	judged_number(json, "avg_length", a->avg_length);
@@ -348,7 +349,8 @@ od_eval_alpaca_eval(int argc, char **argv)
 	struct alpaca_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
 		.judge.ask = ASK_OPTIONS_INIT };
 	struct od_opt_group groups[] = { { "Preferences", alpaca_opts, &o, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
-		{ "Outputs", alpaca_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL }, { "Results", report_opts, &o.report, NULL },
+		{ "Outputs", alpaca_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
+		{ "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
 	const char *const *files;

@@ -201,8 +201,8 @@ report(const struct arena_games *g, const struct arena_options *o, struct od_err
 		od_arena_rule_names[o->rule], level, (long long)o->rounds);
 	judged_text(&json, "baseline", g->model[g->baseline].name);
 	judged_text(&json, "judge", g->judge);
-	od_buf_printf(&json, ",\"games\":%zu,\"no_label\":%lld,\"labels_differ\":%lld,\"other_label\":%lld,\"restated\":%lld,\"skipped\":%lld,"
-		"\"models\":{", g->n, (long long)g->none, (long long)g->ambiguous, (long long)g->unknown, (long long)g->restated,
+	od_buf_printf(&json, ",\"games\":%zu,\"no_label\":%lld,\"labels_differ\":%lld,\"other_label\":%lld,\"restated\":%lld,"
+		"\"skipped\":%lld,\"models\":{", g->n, (long long)g->none, (long long)g->ambiguous, (long long)g->unknown, (long long)g->restated,
 		(long long)o->bad.n);
 	od_buf_printf(&table, "%-40s %6s   %14s %8s\n", "model", "score", o->rule == OD_ARENA_LEGACY ? "95 % interval" : "90 % interval",
 		"battles");

@@ -32,8 +32,10 @@ static const struct od_opt sedar_opts[] = {
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark: id, query, meta (required)"),
 	OD_OPT_STR(T, judgments, "judgments", "FILE", "the judge's texts: id, and judgment, text or responses"),
 	OD_OPT_FLAG(T, prompts, "prompts", "write what the judge is to be asked, for od-sample"),
-	OD_OPT_STR(T, outputs, "outputs", "FILE", "with --prompts, the model's answers: id, and output, text or responses (default: answer)"),
-	OD_OPT_STR(T, template, "template", "FILE", "with --prompts, text with {FIELD} and {response} (default: the record's auto_prompt)"),
+	OD_OPT_STR(T, outputs, "outputs", "FILE",
+		"with --prompts, the model's answers: id, and output, text or responses (default: answer)"),
+	OD_OPT_STR(T, template, "template", "FILE",
+		"with --prompts, text with {FIELD} and {response} (default: the record's auto_prompt)"),
 	OD_OPT_STR(T, system, "system", "TEXT", "with --prompts, the judge's system message"),
 	OD_OPT_FLAG(T, bad.skip, "skip-bad", "leave malformed items out, exit 4 at the end"),
 	OD_OPT_END
