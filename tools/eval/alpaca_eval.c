@@ -111,8 +111,8 @@ length_controlled(const struct run *r, const struct alpaca_model *m, struct od_a
 	if (!in->wanted)
 		return OD_OK;
 	if (m->n < in->n_difficulty)
-		od_warn("%zu of %zu instructions are there; difficulties are taken by position, as the reference does", m->n,
-			in->n_difficulty);
+		od_warn("%s: %zu of %zu instructions are there; difficulties are taken by position, as the reference does",
+			m->name ? m->name : "rows", m->n, in->n_difficulty);
 	if (r->o->coefficients == NULL)
 		return od_alpaca_fit(m->row, m->n, in->difficulty, in->n_difficulty, in->gamed, in->n_gamed,
 			r->o->c == 0 ? NAN : r->o->c, lc, err);

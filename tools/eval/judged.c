@@ -74,7 +74,7 @@ judged_fill(struct od_buf *out, const char *template, const struct judged_value 
 			od_buf_char(out, *p++);
 			continue;
 		}
-		*complete = *complete && value != NULL;
+		*complete = *complete && value != NULL && value[strspn(value, " \t\r\n")] != '\0';
 		od_buf_str(out, value ? value : "");
 		p += len + 2;
 	}

@@ -34,8 +34,8 @@ struct judged_value {
 };
 
 /* Appends a template with its placeholders filled, in one pass: those of values[n], else {a.b}, a text of the record. Braces
- * that hold no name, or one that stands for nothing when record is NULL, are text. *complete becomes false when the record has
- * no such text. */
+ * that hold no name, or one that stands for nothing when record is NULL, are text. *complete becomes false when one is
+ * missing or blank. */
 void judged_fill(struct od_buf *out, const char *template, const struct judged_value *values, size_t n, const json_t *record,
 	bool *complete);
 

@@ -19,6 +19,8 @@ like "$err" '1 bare NaN read as null' "a bare NaN is no bad input"
 like "$err" '1 items lack a field of the template' "what is left out is said"
 is "$(jq -c 'select(.id == "s1").prompt' "$T/out")" \
 	'[{"role":"system","content":"judge"},{"role":"user","content":"Q question 1 {x}\nR reference 1\nS rubric 1\nA answer 1\n{not a field} {"}]' "filled once, nothing of it filled again"
+run_tool "${E[@]}" --prompts --template "$T/template" --data <(sed '5s/"rubric 4"/" "/' "$T/data")
+like "$err" '2 items lack a field of the template' "a blank field is none"
 jq -c '{id, responses: [{text: "out \(.id)"}]}' "$T/data" 2> /dev/null > "$T/outputs" || jq -nc 'range(16) | {id: "s\(.)", responses: [{text: "out s\(.)"}]}' > "$T/outputs"
 sed -i '6s/out s5/ /' "$T/outputs"
 run_tool "${E[@]}" --data "$T/data" --prompts --template "$T/template" --outputs "$T/outputs"
