@@ -76,3 +76,13 @@ od_hash64(const void *bytes, size_t n, uint64_t seed)
 		last = last << 8 | p[i];
 	return od_rng_mix(h ^ od_rng_mix(last + n));
 }
+
+enum od_status
+od_sha512(const void *bytes, size_t n, unsigned char digest[OD_SHA512_BYTES], struct od_error *err)
+{
+	unsigned int len = 0;
+
+	if (EVP_Digest(bytes, n, digest, &len, EVP_sha512(), NULL) != 1 || len != OD_SHA512_BYTES)
+		return od_fail(err, OD_ESUPPORT, "libcrypto offers no SHA-512");
+	return OD_OK;
+}

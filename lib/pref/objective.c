@@ -24,23 +24,6 @@
 const char *const od_objective_names[] = { "omni", "dpo", "dpo-ln", "simpo", "sft", "focal-dpo", NULL };
 const char *const od_gate_names[] = { "both", "I", "II", "none", NULL };
 
-/* log sigmoid(z) = -log(1 + exp(-z)), written so that the exponential never overflows and no digit is lost where the
- * result is tiny (z >> 0) or nearly z (z << 0). */
-double
-od_log_sigmoid(double z)
-{
-	return z >= 0 ? -log1p(exp(-z)) : z - log1p(exp(z));
-}
-
-/* sigmoid(z); for z << 0 it is exp(z) to full relative precision. */
-double
-od_sigmoid(double z)
-{
-	double e = exp(-fabs(z));
-
-	return z >= 0 ? 1 / (1 + e) : e / (1 + e);
-}
-
 struct od_objective
 od_objective_default(enum od_objective_kind kind)
 {

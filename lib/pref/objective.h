@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "stats/logistic.h"                   /* od_sigmoid, od_log_sigmoid */
 
 enum od_objective_kind { OD_OMNI, OD_DPO, OD_DPO_LN, OD_SIMPO, OD_SFT, OD_FOCAL_DPO };
 
@@ -57,9 +58,5 @@ struct od_pair_loss {
 
 /* Evaluates one pair. Never fails: what is missing is the caller's to check (od_objective_needs_*). */
 struct od_pair_loss od_objective_eval(const struct od_objective *o, const struct od_pair_quantities *q);
-
-/* log sigmoid(z) and sigmoid(z), safe at both tails. */
-double od_log_sigmoid(double z);
-double od_sigmoid(double z);
 
 #endif

@@ -5,6 +5,24 @@
 
 #include "base/buf.h"
 
+/* As users write it: a name cannot hold hyphens in a list of C names. */
+static void
+append_name(struct od_buf *text, const char *name)
+{
+	for (; *name != '\0'; name++)
+		od_buf_char(text, *name == '_' ? '-' : *name);
+}
+
+static bool
+is_named(const char *given, const char *name)
+{
+	while (*given != '\0' && *given == (*name == '_' ? '-' : *name)) {
+		given++;
+		name++;
+	}
+	return *given == *name;
+}
+
 void
 od_commands_list(struct od_buf *text, const struct od_command *commands, size_t n)
 {
@@ -14,15 +32,18 @@ od_commands_list(struct od_buf *text, const struct od_command *commands, size_t 
 		if (strlen(commands[i].name) > width)
 			width = strlen(commands[i].name);
 	od_buf_str(text, "Commands:");
-	for (size_t i = 0; i < n; i++)
-		od_buf_printf(text, "\n  %-*s  %s", (int)width, commands[i].name, commands[i].summary);
+	for (size_t i = 0; i < n; i++) {
+		od_buf_str(text, "\n  ");
+		append_name(text, commands[i].name);
+		od_buf_printf(text, "%*s  %s", (int)(width - strlen(commands[i].name)), "", commands[i].summary);
+	}
 }
 
 const struct od_command *
 od_commands_find(const struct od_command *commands, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(name, commands[i].name) == 0)
+		if (is_named(name, commands[i].name))
 			return &commands[i];
 	return NULL;
 }
@@ -30,8 +51,10 @@ od_commands_find(const struct od_command *commands, size_t n, const char *name)
 static void
 join_names(struct od_buf *text, const struct od_command *commands, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		od_buf_printf(text, "%s%s", i == 0 ? "" : ", ", commands[i].name);
+	for (size_t i = 0; i < n; i++) {
+		od_buf_str(text, i == 0 ? "" : ", ");
+		append_name(text, commands[i].name);
+	}
 }
 
 /* No sub-command in front: --help, --version and wrong options are answered as by any tool. */

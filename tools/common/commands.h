@@ -12,7 +12,7 @@
  *
  * A sub-command is a whole main: it calls od_cli_begin with a struct od_tool named like the family ("od-inspect") whose
  * usage begins with its own name ("run [OPTION...] [FILE...]"), od_cli_parse, and returns od_cli_end's value. Its argv
- * starts with its name, as main's does.
+ * starts with its name, as main's does. An underscore in a name is a hyphen to users: alpaca_eval is "alpaca-eval".
  */
 #ifndef OD_TOOLS_COMMANDS_H
 #define OD_TOOLS_COMMANDS_H

@@ -8,8 +8,11 @@
 #include "common/commands.h"
 
 #define OD_EVAL_COMMANDS(X) \
+	X(alpaca_eval, "AlpacaEval 2: win rates against a baseline, raw and length-controlled") \
+	X(arena_hard, "Arena-Hard: scores and intervals from a judge's verdicts") \
 	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
-	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs")
+	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs") \
+	X(sedareval, "SedarEval: a judge's scores of 0 to 5 by each question's own rubric")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);
 OD_EVAL_COMMANDS(X)

@@ -72,26 +72,33 @@ write_text(const char *name, const struct od_buf *text, struct od_error *err)
 }
 
 enum od_status
+report_texts(const struct report_options *o, bool quiet, const struct od_buf *json, const struct od_buf *table,
+	struct od_error *err)
+{
+	if (o->summary != NULL)
+		return write_text(o->summary, json, err);
+	if (quiet)
+		return OD_OK;
+	if (!od_buf_ok(table))
+		return od_fail_nomem(err, "a report", table->len);
+	return od_write_all(STDERR_FILENO, table->data, table->len, "<stderr>", err);
+}
+
+enum od_status
 report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s, const char *head, const char *note,
 	struct od_error *err)
 {
-	struct od_buf text = OD_BUF_INIT;
-	enum od_status st = OD_OK;
+	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
+	enum od_status st;
 
-	if (o->summary != NULL) {
-		od_buf_printf(&text, "{%s,", head);
-		od_sheet_json(s, &text);
-		od_buf_str(&text, "}\n");
-		st = write_text(o->summary, &text, err);
-	} else if (!quiet) {
-		od_buf_printf(&text, "%s\n", note);
-		od_sheet_table(s, &text);
-		if (!od_buf_ok(&text))
-			st = od_fail_nomem(err, "a report", text.len);
-		else
-			st = od_write_all(STDERR_FILENO, text.data, text.len, "<stderr>", err);
-	}
-	od_buf_release(&text);
+	od_buf_printf(&json, "{%s,", head);
+	od_sheet_json(s, &json);
+	od_buf_str(&json, "}\n");
+	od_buf_printf(&table, "%s\n", note);
+	od_sheet_table(s, &table);
+	st = report_texts(o, quiet, &json, &table, err);
+	od_buf_release(&json);
+	od_buf_release(&table);
 	return st;
 }
 
@@ -156,4 +163,17 @@ report_compare_names(const struct report_options *o, char **a, char **b, struct 
 	*a = od_strndup(o->compare, (size_t)(comma - o->compare));
 	*b = od_strdup(comma + 1);
 	return *a != NULL && *b != NULL ? OD_OK : od_fail_nomem(err, "names", strlen(o->compare));
+}
+
+enum od_status
+report_compare(const struct report_options *o, size_t n_files, struct od_error *err)
+{
+	char *a = NULL, *b = NULL;
+	enum od_status st = report_compare_names(o, &a, &b, err);
+
+	if (st == OD_OK)
+		st = report_compare_files(o, a, b, n_files, err);
+	free(a);
+	free(b);
+	return st;
 }

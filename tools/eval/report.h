@@ -34,6 +34,10 @@ OD_MUST_CHECK enum od_status report_item(struct od_jsonl_writer *items, const st
 OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s,
 	const char *head, const char *note, struct od_error *err);
 
+/* The same of texts made elsewhere: json into --summary, table on standard error otherwise (not under --quiet). */
+OD_MUST_CHECK enum od_status report_texts(const struct report_options *o, bool quiet, const struct od_buf *json,
+	const struct od_buf *table, struct od_error *err);
+
 /* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). */
 OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, const struct od_sheet *a,
 	const struct od_sheet *b, const char *name_a, const char *name_b, struct od_error *err);
@@ -44,5 +48,8 @@ OD_MUST_CHECK enum od_status report_compare_files(const struct report_options *o
 
 /* Splits --compare A,B; the two are malloc'd. */
 OD_MUST_CHECK enum od_status report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err);
+
+/* The whole of --compare A,B of item files. */
+OD_MUST_CHECK enum od_status report_compare(const struct report_options *o, size_t n_files, struct od_error *err);
 
 #endif

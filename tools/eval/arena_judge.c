@@ -1,0 +1,311 @@
+/* arena_judge.c -- see arena_judge.h. */
+#include "eval/arena_judge.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "io/atomic.h"
+#include "io/dataset.h"
+#include "io/jsonl.h"
+
+#define T struct arena_judge_options
+
+const struct od_opt arena_judge_opts[] = {
+	OD_OPT_STR(T, questions, "questions", "FILE", "the benchmark's questions: question_id or uid, turns or prompt"),
+	OD_OPT_STR(T, baseline_answers, "baseline-answers", "FILE", "the baseline's answers: question_id or uid, and the text"),
+	OD_OPT_STR(T, answers, "answers", "FILE", "the model's answers, the same way"),
+	OD_OPT_STR(T, follow_up, "follow-up", "TEXT", "what to say to a judge that gave no verdict (default: nothing)"),
+	OD_OPT_INT(T, max_tokens, "judge-max-tokens", "N", 1, 1 << 20, "tokens a judge may write"),
+	OD_OPT_STR(T, save, "save", "FILE", "keep the judgments, for --judgments"),
+	OD_OPT_END
+};
+
+struct answers {
+	struct od_dataset data;
+	json_t *text;                              /* question -> text */
+	char *model;                               /* NULL: not said */
+};
+
+struct judging {
+	struct arena_judge_options *o;
+	enum od_arena_rule rule;
+	struct od_dataset questions;
+	struct answers answers[2];                 /* the baseline's, the model's */
+	struct ask ask;
+	json_t *records;                           /* the judgments */
+	json_t **messages;                         /* [2 * records] of each game, for continuations */
+};
+
+/* ---- questions and answers ---------------------------------------------------------------------------------------------- */
+
+/* The text of a question or an answer in any of the forms published; NULL when there is none. */
+static const char *
+text_of(const json_t *record)
+{
+	static const char *const paths[] = { "output", "prompt", "turns.0.content", "choices.0.turns.0.content" };
+	const json_t *messages = json_object_get(record, "messages"), *last;
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (json_is_string(od_json_path(record, paths[i])))
+			return json_string_value(od_json_path(record, paths[i]));
+	last = json_object_get(json_array_get(messages, json_array_size(messages) - 1), "content");
+	return json_string_value(json_is_object(last) ? json_object_get(last, "answer") : last);
+}
+
+static enum od_status
+index_answer(struct answers *a, const json_t *record, const json_t *questions, struct od_error *err)
+{
+	const json_t *model = json_object_get(record, "model_id");
+	const char *text = text_of(record);
+	char id[128];
+	enum od_status st = arena_question(record, id, sizeof id, err);
+
+	if (st == OD_OK && json_object_get(questions, id) == NULL)
+		st = od_fail(err, OD_EFORMAT, "an answer to '%s', which is no question", id);
+	if (st == OD_OK && text == NULL)
+		st = od_fail(err, OD_EFORMAT, "the answer to '%s' has no text", id);
+	if (st == OD_OK && json_object_get(a->text, id) != NULL)
+		st = od_fail(err, OD_EFORMAT, "a second answer to '%s'", id);
+	if (st == OD_OK)
+		st = arena_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
+	if (st == OD_OK && json_object_set_new(a->text, id, json_string(text)) != 0)
+		st = od_fail_nomem(err, "answers", strlen(text));
+	return st;
+}
+
+static enum od_status
+read_answers(struct answers *a, const char *file, const json_t *questions, struct judged_bad *bad, struct od_error *err)
+{
+	enum od_status st = od_dataset_read(&a->data, file, err);
+	const json_t *record;
+	size_t i;
+
+	a->text = json_object();
+	json_array_foreach(a->data.items, i, record) {
+		if (st != OD_OK)
+			break;
+		st = index_answer(a, record, questions, err);
+		if (st != OD_OK) {
+			od_error_prefix(err, "%s: record %zu: ", file, i);
+			st = judged_reject(bad, err);
+		}
+	}
+	if (st == OD_OK && a->model == NULL)
+		st = od_fail(err, OD_EFORMAT, "%s: no record says of which model ('model_id', 'model')", file);
+	return st;
+}
+
+/* The set of questions, each once and with a text. */
+static enum od_status
+read_questions(struct judging *j, json_t **set, struct od_error *err)
+{
+	enum od_status st = od_dataset_read(&j->questions, j->o->questions, err);
+	const json_t *record;
+	char id[128];
+	size_t i;
+
+	json_array_foreach(j->questions.items, i, record) {
+		if (st == OD_OK)
+			st = arena_question(record, id, sizeof id, err);
+		if (st == OD_OK && text_of(record) == NULL)
+			st = od_fail(err, OD_EFORMAT, "question '%s' has no text", id);
+		if (st == OD_OK)
+			st = judged_once(set, id, (int64_t)i, "question_id", err);
+		if (st != OD_OK) {
+			od_error_prefix(err, "%s: record %zu: ", j->o->questions, i);
+			break;
+		}
+	}
+	return st;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------------- */
+
+static enum od_status
+ask_game(struct judging *j, json_t *messages, size_t tag, struct od_error *err)
+{
+	const struct od_openai_request r = { .model = j->o->ask.judge, .messages = messages, .temperature = 0, .top_p = NAN,
+		.max_tokens = j->o->max_tokens, .seed = -1, .extra = j->o->ask.service.more };
+
+	return od_openai_ask(j->ask.client, &r, tag, err);
+}
+
+/* Both games of a question: the baseline is A in the first. */
+static enum od_status
+ask_question(struct judging *j, const json_t *question, const char *id, struct od_error *err)
+{
+	const char *base = json_string_value(json_object_get(j->answers[0].text, id));
+	const char *mine = json_string_value(json_object_get(j->answers[1].text, id)), *text = text_of(question);
+	size_t n = json_array_size(j->records);
+	enum od_status st = OD_OK;
+
+	for (size_t k = 0; st == OD_OK && k < 2; k++) {
+		const char *a = k ? mine : base, *b = k ? base : mine;
+		const struct judged_value values[] = { { "question", text }, { "question_1", text }, { "answer_a", a }, { "answer_1", a },
+			{ "answer_b", b }, { "answer_2", b } };
+
+		st = ask_messages(j->ask.template, values, sizeof values / sizeof *values, &j->messages[2 * n + k], err);
+		if (st == OD_OK)
+			st = ask_game(j, j->messages[2 * n + k], 2 * n + k, err);
+	}
+	if (st == OD_OK && json_array_append_new(j->records, json_pack("{s:s, s:s, s:s, s:s, s:[{}, {}]}", "question_id", id, "model",
+		j->answers[1].model, "baseline", j->answers[0].model, "judge", j->o->ask.judge, "games")) != 0)
+		st = od_fail_nomem(err, "judgments", n);
+	return st;
+}
+
+static json_t *
+game_of(const struct judging *j, size_t tag)
+{
+	return json_array_get(json_object_get(json_array_get(j->records, tag / 2), "games"), tag % 2);
+}
+
+/* A judge's text becomes the game's, behind what it has said before; a game nobody answered has no verdict. */
+static enum od_status
+take_text(json_t *game, const struct od_openai_answer *a, struct od_error *err)
+{
+	const char *before = json_string_value(json_object_get(game, "judgment"));
+	const char *text = a->status == OD_OK && a->choices[0].text != NULL ? a->choices[0].text : "";
+	struct od_buf all = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	od_buf_printf(&all, "%s%s%s", before ? before : "", before ? "\n" : "", text);
+	if (!od_buf_ok(&all) || json_object_set_new(game, "judgment", json_string(all.data)) != 0)
+		st = od_fail_nomem(err, "a judgment", all.len);
+	od_buf_release(&all);
+	return st;
+}
+
+static enum od_status
+take_answers(struct judging *j, struct od_error *err)
+{
+	struct od_openai_answer a = OD_OPENAI_ANSWER_INIT;
+	struct od_progress *progress = od_progress_begin("judging", (int64_t)od_openai_pending(j->ask.client), "games");
+	int64_t done = 0;
+	enum od_status st;
+
+	while ((st = od_openai_next(j->ask.client, &a, err)) == OD_OK && (st = take_text(game_of(j, a.tag), &a, err)) == OD_OK)
+		od_progress_update(progress, ++done, NULL);
+	od_progress_end(progress);
+	od_openai_answer_release(&a);
+	return st == OD_EOF ? OD_OK : st;
+}
+
+/* Asks on where a text has no verdict. */
+static enum od_status
+follow_up(struct judging *j, struct od_error *err)
+{
+	char label[OD_ARENA_MAX_LABEL];
+	enum od_status st = OD_OK;
+
+	for (size_t tag = 0; st == OD_OK && tag < 2 * json_array_size(j->records); tag++) {
+		const char *text = json_string_value(json_object_get(game_of(j, tag), "judgment"));
+		json_t *m = j->messages[tag];
+
+		if (text[0] == '\0' || od_arena_verdict(j->rule, text, strlen(text), label) != OD_ARENA_NONE)
+			continue;
+		if (json_array_append_new(m, json_pack("{s:s, s:s}", "role", "assistant", "content", text)) != 0 ||
+			json_array_append_new(m, json_pack("{s:s, s:s}", "role", "user", "content", j->o->follow_up)) != 0)
+			st = od_fail_nomem(err, "a prompt", strlen(text));
+		if (st == OD_OK)
+			st = ask_game(j, m, tag, err);
+	}
+	return st == OD_OK ? take_answers(j, err) : st;
+}
+
+static enum od_status
+ask_all(struct judging *j, struct od_error *err)
+{
+	const json_t *question;
+	char id[128];
+	size_t i, unanswered = 0, n = json_array_size(j->questions.items);
+	enum od_status st = od_alloc(&j->messages, 2 * n, sizeof *j->messages, "prompts", err);
+
+	json_array_foreach(j->questions.items, i, question) {
+		if (st == OD_OK)
+			st = arena_question(question, id, sizeof id, err);
+		if (st != OD_OK)
+			break;
+		if (json_object_get(j->answers[0].text, id) == NULL)
+			st = od_fail(err, OD_EFORMAT, "%s: no answer to question '%s'", j->o->baseline_answers, id);
+		else if (json_object_get(j->answers[1].text, id) == NULL)
+			unanswered++;
+		else
+			st = ask_question(j, question, id, err);
+	}
+	if (st == OD_OK && unanswered > 0)
+		od_warn("the model has no answer to %zu of %zu questions", unanswered, n);
+	if (st == OD_OK)
+		st = take_answers(j, err);
+	return st == OD_OK && j->o->follow_up != NULL ? follow_up(j, err) : st;
+}
+
+static enum od_status
+save(const struct judging *j, struct od_error *err)
+{
+	struct od_buf text = OD_BUF_INIT;
+	const json_t *record;
+	enum od_status st;
+	size_t i;
+
+	json_array_foreach(j->records, i, record) {
+		char *line = json_dumps(record, JSON_COMPACT);
+
+		od_buf_printf(&text, "%s\n", line ? line : "");
+		text.failed = text.failed || line == NULL;
+		free(line);
+	}
+	st = od_buf_ok(&text) ? od_atomic_write(j->o->save, text.data, text.len, err) : od_fail_nomem(err, "judgments", text.len);
+	od_buf_release(&text);
+	return st;
+}
+
+static enum od_status
+check_options(const struct arena_judge_options *o, struct od_error *err)
+{
+	enum od_status st = ask_check(&o->ask, err);
+
+	if (st == OD_OK && (o->questions == NULL || o->baseline_answers == NULL || o->answers == NULL))
+		st = od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--questions', '--baseline-answers' and '--answers'");
+	return st;
+}
+
+enum od_status
+arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule rule, struct judged_bad *bad, struct od_error *err)
+{
+	struct judging j = { .o = o, .rule = rule, .records = json_array() };
+	json_t *questions = NULL;
+	enum od_status st = check_options(o, err);
+
+	if (st == OD_OK)
+		st = read_questions(&j, &questions, err);
+	if (st == OD_OK)
+		st = read_answers(&j.answers[0], o->baseline_answers, questions, bad, err);
+	if (st == OD_OK)
+		st = read_answers(&j.answers[1], o->answers, questions, bad, err);
+	if (st == OD_OK)
+		st = ask_open(&j.ask, &o->ask, err);
+	if (st == OD_OK)
+		st = ask_all(&j, err);
+	if (st == OD_OK)
+		ask_report(&j.ask);
+	if (st == OD_OK && o->save != NULL)
+		st = save(&j, err);
+	for (size_t i = 0; j.messages != NULL && i < 2 * json_array_size(j.questions.items); i++)
+		json_decref(j.messages[i]);
+	free(j.messages);
+	ask_release(&j.ask);
+	for (int i = 0; i < 2; i++) {
+		od_dataset_release(&j.answers[i].data);
+		json_decref(j.answers[i].text);
+		free(j.answers[i].model);
+	}
+	od_dataset_release(&j.questions);
+	json_decref(questions);
+	*out = j.records;
+	return st;
+}
