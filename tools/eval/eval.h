@@ -9,6 +9,7 @@
 
 #define OD_EVAL_COMMANDS(X) \
 	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
+	X(ifeval, "responses to IFEval's prompts: which instructions they follow") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);

@@ -72,26 +72,33 @@ write_text(const char *name, const struct od_buf *text, struct od_error *err)
 }
 
 enum od_status
+report_text(const struct report_options *o, bool quiet, const struct od_buf *json, const struct od_buf *table,
+	struct od_error *err)
+{
+	if (o->summary != NULL)
+		return write_text(o->summary, json, err);
+	if (quiet)
+		return OD_OK;
+	if (!od_buf_ok(table))
+		return od_fail_nomem(err, "a report", table->len);
+	return od_write_all(STDERR_FILENO, table->data, table->len, "<stderr>", err);
+}
+
+enum od_status
 report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s, const char *head, const char *note,
 	struct od_error *err)
 {
-	struct od_buf text = OD_BUF_INIT;
-	enum od_status st = OD_OK;
+	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
+	enum od_status st;
 
-	if (o->summary != NULL) {
-		od_buf_printf(&text, "{%s,", head);
-		od_sheet_json(s, &text);
-		od_buf_str(&text, "}\n");
-		st = write_text(o->summary, &text, err);
-	} else if (!quiet) {
-		od_buf_printf(&text, "%s\n", note);
-		od_sheet_table(s, &text);
-		if (!od_buf_ok(&text))
-			st = od_fail_nomem(err, "a report", text.len);
-		else
-			st = od_write_all(STDERR_FILENO, text.data, text.len, "<stderr>", err);
-	}
-	od_buf_release(&text);
+	od_buf_printf(&json, "{%s,", head);
+	od_sheet_json(s, &json);
+	od_buf_str(&json, "}\n");
+	od_buf_printf(&table, "%s\n", note);
+	od_sheet_table(s, &table);
+	st = report_text(o, quiet, &json, &table, err);
+	od_buf_release(&json);
+	od_buf_release(&table);
 	return st;
 }
 

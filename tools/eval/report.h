@@ -34,6 +34,10 @@ OD_MUST_CHECK enum od_status report_item(struct od_jsonl_writer *items, const st
 OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool quiet, const struct od_sheet *s,
 	const char *head, const char *note, struct od_error *err);
 
+/* A summary that is no sheet's: one of the two texts, by the same rules. */
+OD_MUST_CHECK enum od_status report_text(const struct report_options *o, bool quiet, const struct od_buf *json,
+	const struct od_buf *table, struct od_error *err);
+
 /* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). */
 OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, const struct od_sheet *a,
 	const struct od_sheet *b, const char *name_a, const char *name_b, struct od_error *err);
