@@ -38,8 +38,6 @@ od_ifeval_checker_new(struct od_ifeval_checker **out, const struct od_punkt *pun
 	if (st == OD_OK)
 		st = od_matcher_new(&c->matcher, err);
 	if (st == OD_OK)
-		st = od_pattern_python(&c->words, "\\w+", 3, 0, err);
-	if (st == OD_OK)
 		*out = c;
 	else
 		od_ifeval_checker_free(c);
@@ -53,7 +51,6 @@ od_ifeval_checker_free(struct od_ifeval_checker *c)
 		return;
 	od_treebank_free(c->treebank);
 	od_matcher_free(c->matcher);
-	od_pattern_free(c->words);
 	od_sentences_release(&c->sentences);
 	od_buf_release(&c->lower);
 	od_buf_release(&c->other);
@@ -118,9 +115,8 @@ od_ifeval_units(struct od_ifeval_checker *c, const char *s, size_t n, struct od_
 	enum od_status st;
 
 	*out = (struct od_text_units){ 0 };
-	st = od_pattern_count(c->words, c->matcher, s, n, &out->words, err);
-	if (st == OD_OK)
-		st = od_ifeval_count_sentences(c, s, n, &out->sentences, err);
+	out->words = od_count_words(s, n);
+	st = od_ifeval_count_sentences(c, s, n, &out->sentences, err);
 	if (st == OD_OK)
 		st = od_ifeval_count_tokens(c, s, n, &out->tokens, &out->capital_tokens, err);
 	if (st == OD_OK && c->langid)

@@ -39,7 +39,7 @@ void od_ifeval_checker_free(struct od_ifeval_checker *c);          /* NULL is fi
 
 /* What the checks count in a response (valid UTF-8). */
 struct od_text_units {
-	size_t words, sentences, tokens, capital_tokens;   /* \w+; sentences; Treebank words, those all in capitals */
+	size_t words, sentences, tokens, capital_tokens;   /* as UTS 18 has \w+; sentences; Treebank words, those in capitals */
 	const char *language;                              /* NULL: no profiles, or no letters */
 	double language_prob;
 };

@@ -14,7 +14,6 @@ struct od_ifeval_checker {
 	struct od_langid *langid;
 	struct od_treebank *treebank;
 	struct od_matcher *matcher;
-	struct od_pattern *words;                  /* \w+ */
 	struct od_sentences sentences;
 	struct od_buf lower, other, variant;       /* scratch: of one check, of one check, of the loose variants */
 };

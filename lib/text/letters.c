@@ -103,6 +103,30 @@ od_text_is_lower(const char *s, size_t n)
 	return is_cased(s, n, od_is_lower, od_is_upper);
 }
 
+static bool
+is_word(uint32_t cp)
+{
+	const uint32_t others = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+
+	return u_isUAlphabetic((UChar32)cp) || (U_GET_GC_MASK((UChar32)cp) & others) || cp == 0x200c || cp == 0x200d;
+}
+
+size_t
+od_count_words(const char *s, size_t n)
+{
+	size_t count = 0;
+	bool inside = false;
+	uint32_t cp;
+
+	for (size_t i = 0, k; i < n && (k = od_utf8_decode(s + i, n - i, &cp)); i += k) {
+		bool word = is_word(cp);
+
+		count += word && !inside;
+		inside = word;
+	}
+	return count;
+}
+
 uint32_t
 od_compose(uint32_t a, uint32_t b)
 {

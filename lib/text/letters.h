@@ -21,6 +21,9 @@ bool od_is_lower(uint32_t cp);
 bool od_text_is_upper(const char *s, size_t n);
 bool od_text_is_lower(const char *s, size_t n);
 
+/* Runs of word characters as UTS 18 defines them: letters, marks, decimal digits, connectors such as '_', joiners. */
+size_t od_count_words(const char *s, size_t n);
+
 /* One character for two that have a canonical composition, else 0. */
 uint32_t od_compose(uint32_t a, uint32_t b);
 

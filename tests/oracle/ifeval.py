@@ -22,13 +22,19 @@ def read(name):
         return [json.loads(line) for line in f]
 
 
-def evaluate(records, folder):
+def evaluate(records, prompts, folder):
+    """The arguments are the record's own: one item has others in another edition of the data."""
+    data = os.path.join(folder, "data.jsonl")
+    with open(data, "w", encoding="utf-8") as f:
+        for r in records:
+            f.write(json.dumps({"key": r["key"], "prompt": prompts[r["key"]], "kwargs": r["kwargs"],
+                                "instruction_id_list": r["instruction_id_list"]}) + "\n")
     outputs, summary = os.path.join(folder, "outputs.jsonl"), os.path.join(folder, "summary.json")
     with open(outputs, "w", encoding="utf-8") as f:
         for r in records:
             f.write(json.dumps({"key": r["key"], "response": r["response"]}) + "\n")
-    command = [os.path.join(BIN, "od-eval"), "ifeval", "-q", "--allow-missing", "--data", os.path.join(DATA, "input_data.jsonl"),
-               "--outputs", outputs, "--punkt", os.path.join(DATA, "punkt_tab_english"),
+    command = [os.path.join(BIN, "od-eval"), "ifeval", "-q", "--data", data, "--outputs", outputs,
+               "--punkt", os.path.join(DATA, "punkt_tab_english"),
                "--profiles", os.path.join(DATA, "langdetect_profiles.tar.gz"), "--summary", summary]
     start = time.time()
     subprocess.run(command, capture_output=True, check=True)
@@ -62,6 +68,8 @@ def compare_units(units, items, differ):
 
 
 def main():
+    with open(os.path.join(DATA, "input_data.jsonl"), encoding="utf-8") as f:
+        prompts = {r["key"]: r["prompt"] for r in map(json.loads, f)}
     by_source, units = collections.defaultdict(list), collections.defaultdict(dict)
     for r in read("ifeval.jsonl.gz"):
         by_source[r["source"]].append(r)
@@ -71,7 +79,7 @@ def main():
     results, slowest = [], 0
     for source, records in by_source.items():
         with tempfile.TemporaryDirectory() as folder:
-            items, summary, seconds = evaluate(records, folder)
+            items, summary, seconds = evaluate(records, prompts, folder)
         slowest = max(slowest, seconds)
         results.append((len(items) == len(records) == summary["prompts"] and summary["undecided"] == 0,
                         f"{source}: all {len(records)} responses judged"))
