@@ -266,11 +266,15 @@ gpu-bench:
 	@examples/gpu/bench.py --bin "$(abspath bin)" $(if $(PYTHON),--python $(PYTHON))
 
 # ---- trying ----------------------------------------------------------------------------------------------------------
+# The main job with nothing fetched: a small model from scratch, its own answers, every method (examples/arith/README.md).
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -C examples/arith BIN="$(abspath $(BIN))" CC="$(CC)" demo
+
 # The main job on a real model, SmolLM2-135M-Instruct: PAIRS=FILE SCORE=OPTIONS EVAL=FILE LIMIT= ... (examples/smollm2/run).
 demo-smollm2: deps
 	@$(MAKE) --no-print-directory all
 	@BIN="$(abspath $(BIN))" examples/smollm2/run
-demo: demo-smollm2
 
 # ---- installing ------------------------------------------------------------------------------------------------------
 MAN1 = $(wildcard man/*.1)
@@ -307,7 +311,7 @@ deps:
 		echo "make deps: could not install them; as root: apt-get install$$missing" >&2; exit 1; }
 
 clean:
-	rm -rf build bin
+	rm -rf build bin examples/arith/build
 
 help:
 	@echo "make               build the tools into bin/"
@@ -317,7 +321,8 @@ help:
 	@echo "make check-mutations   plants mistakes in the CUDA kernels, each of which a test must notice"
 	@echo "make check-long    ten minutes of fuzzing for every format; a million records"
 	@echo "make fuzz          libFuzzer on every format, SECONDS=60 each; T=name picks one"
-	@echo "make demo          the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
+	@echo "make demo          the main job in little: a model from scratch, its answers scored, every method compared; no download"
+	@echo "make demo-smollm2  the main job on SmolLM2-135M-Instruct; PAIRS=FILE takes your own pairs"
 	@echo "make bench         speed and memory beside PyTorch (PYTHON=), the machine's ceiling; QUICK=1 tries it; bench-ops alone"
 	@echo "make CUDA=1        with the CUDA kernels too; gpu-check and gpu-bench on a GPU, gpu-bundle packs them for one"
 	@echo "make lint-man      check the manual pages"

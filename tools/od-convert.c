@@ -1,4 +1,4 @@
-/* od-convert: models between GGUF and Hugging Face directories. What is done is in tools/convert/convert.h. */
+/* od-convert: models between GGUF and Hugging Face directories, and new ones. What is done is in tools/convert/convert.h. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct options {
 	int dtype;
 	int64_t shard_size;
 	bool force;
+	struct cv_init_options init;
 };
 
 static const char *const dtypes[] = { [CV_AUTO] = "auto", [CV_F32] = "f32", [CV_BF16] = "bf16", NULL };
@@ -30,10 +31,25 @@ static const struct od_opt convert_opts[] = {
 	OD_OPT_END
 };
 
+#define T struct cv_init_options
+
+static const struct od_opt init_opts[] = {
+	OD_OPT_STR(T, init, "init", "CONFIG", "write a model of random weights with this config.json instead of converting one"),
+	OD_OPT_INT(T, seed, "seed", "N", 0, 9e18, "seed of the random weights"),
+	OD_OPT_DOUBLE(T, std, "std", "S", 0, 100,
+		"deviation of the random weights (0: the configuration's initializer_range, else 0.02)"),
+	OD_OPT_STR(T, tokenizer, "tokenizer", "DIR", "with --init: take the tokenizer of this directory"),
+	OD_OPT_STR(T, chars, "chars", "TEXT", "write a tokenizer whose tokens are the characters of TEXT, with --init or alone"),
+	OD_OPT_STR(T, vocab_from, "vocab-from", "FILE", "the same, with the characters of a text file"),
+	OD_OPT_END
+};
+
+#undef T
+
 static const struct od_tool tool = {
 	"od-convert",
-	"convert models between GGUF and Hugging Face directories",
-	"[OPTION...] IN OUT",
+	"convert models between GGUF and Hugging Face directories, and make new ones",
+	"[OPTION...] IN OUT\n       od-convert [OPTION...] --init CONFIG OUT",
 	"IN is a GGUF file, a GGUF file inside an archive (archive.zip:path/model.gguf), or a model\n"
 	"directory. OUT is a directory, or a GGUF file when its name ends in .gguf.\n",
 };
@@ -88,14 +104,17 @@ is_empty_dir(const char *path)
 static bool
 may_replace(const char *out)
 {
-	char *config;
-	bool model;
+	static const char *const marks[] = { "config.json", "tokenizer.json" };
+	bool model = false;
 
 	if (ends_in_gguf(out) || !is_dir(out))
 		return ends_in_gguf(out) && !is_dir(out);
-	config = od_path_join(out, "config.json");
-	model = config && od_path_exists(config);
-	free(config);
+	for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+		char *path = od_path_join(out, marks[i]);
+
+		model = model || (path && od_path_exists(path));
+		free(path);
+	}
 	return model || is_empty_dir(out);
 }
 
@@ -223,11 +242,65 @@ to_gguf(const struct options *o, const char *in, const char *out, struct od_erro
 	return st;
 }
 
+/* ---- a new model ------------------------------------------------------------------------------------------------- */
+
+static bool
+is_new(const struct cv_init_options *o)
+{
+	return o->init || o->chars || o->vocab_from;
+}
+
+static enum od_status
+check_new(const struct options *o, const char *out, struct od_error *err)
+{
+	const struct cv_init_options *i = &o->init;
+
+	if (!!i->chars + !!i->vocab_from + !!i->tokenizer > 1)
+		return od_fail(err, OD_EUSAGE, "--chars, --vocab-from and --tokenizer each name a tokenizer: choose one");
+	if (i->tokenizer && !i->init)
+		return od_fail(err, OD_EUSAGE, "--tokenizer needs --init");
+	if (ends_in_gguf(out))
+		return od_fail(err, OD_EUSAGE, "a new model is a directory: make '%s' from one", out);
+	return check_target(i->init ? i->init : "", out, o->force, err);
+}
+
+static enum od_status
+make_new(const struct options *o, const char *out, struct od_error *err)
+{
+	struct od_atomic_dir d = OD_ATOMIC_DIR_INIT;
+	struct cv_model m = CV_MODEL_INIT;
+	enum od_status st = check_new(o, out, err);
+
+	if (st == OD_OK)
+		st = od_atomic_dir_begin(&d, out, err);
+	if (st == OD_OK)
+		st = cv_remove_on_signal(d.temp, err);
+	if (st == OD_OK)
+		st = cv_write_tokenizer(&o->init, d.temp, err);
+	if (st == OD_OK && o->init.init)
+		st = cv_open_init(&m, &o->init, d.temp, err);
+	if (st == OD_OK && o->init.init)
+		st = cv_write_dir(&m, d.temp, (enum cv_dtype)o->dtype, o->shard_size, err);
+	if (st == OD_OK)
+		st = od_atomic_dir_commit(&d, o->force, err);
+	if (st == OD_OK && o->init.init)
+		report(&m, out);
+	od_atomic_dir_release(&d);
+	cv_release(&m);
+	return st;
+}
+
 static enum od_status
 run(const struct options *o, const char *const *operands, size_t n, struct od_error *err)
 {
 	enum od_status st;
 
+	if (is_new(&o->init) && n != 1)
+		return od_fail(err, OD_EUSAGE, "a new model needs one operand, OUT, not %zu", n);
+	if (is_new(&o->init))
+		return make_new(o, operands[0], err);
+	if (o->init.tokenizer)
+		return od_fail(err, OD_EUSAGE, "--tokenizer needs --init");
 	if (n != 2)
 		return od_fail(err, OD_EUSAGE, "needs two operands, IN and OUT, not %zu", n);
 	st = check_target(operands[0], operands[1], o->force, err);
@@ -242,6 +315,7 @@ main(int argc, char **argv)
 	struct options o = { .common = OD_COMMON_OPTIONS_INIT };
 	const struct od_opt_group groups[] = {
 		{ "Conversion", convert_opts, &o, NULL },
+		{ "New models", init_opts, &o.init, NULL },
 		{ "Common", od_common_opts, &o.common, NULL },
 	};
 	struct od_error err = OD_ERROR_INIT;

@@ -8,8 +8,8 @@
 
 static const struct od_tool tool = {
 	"od-sample", "sample responses to prompts from a model", "[OPTION...] --model DIR [FILE...]",
-	"Reads JSONL records with a prompt from FILEs or standard input and writes the same records, in the same order, with\n"
-	"responses[] {text, tokens, finish_reason} and a 'sample' block added.\n"
+	"Reads JSONL records with a prompt from FILEs or standard input and writes the same records, in the\n"
+	"same order, with responses[] {text, tokens, finish_reason} and a 'sample' block added.\n"
 };
 
 /* Records on their way, in input order: a ring. */

@@ -1,5 +1,5 @@
-/* expr.h -- mathematical expressions as trees in a pool: what the parsers make (latex_parse.h, plain_parse.h) and what is compared by
- * value (expr_value.h).
+/* expr.h -- mathematical expressions as trees in a pool: what the parsers make (latex_parse.h, plain_parse.h) and what is
+ * compared by value (expr_value.h).
  *
  * A node is named by its number in the pool; -1 is none. Nodes are never changed once made, so that parsers may share and drop
  * them. A pool refuses to grow beyond OD_EXPR_MAX nodes ('full' is set and nodes are -1): garbage cannot take much memory or time.

@@ -1,7 +1,7 @@
 #include "grade/latex_lex.h"
 
-#include <string.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "grade/expr.h"
 
@@ -10,9 +10,11 @@ static const struct {
 	enum od_latex_token token;
 	int which;
 } commands[] = {
-	{ "thinspace", OD_TOK_SKIP, 0 }, { "medspace", OD_TOK_SKIP, 0 }, { "thickspace", OD_TOK_SKIP, 0 }, { "quad", OD_TOK_SKIP, 0 }, { "qquad", OD_TOK_SKIP, 0 },
-	{ "negthinspace", OD_TOK_SKIP, 0 }, { "negmedspace", OD_TOK_SKIP, 0 }, { "negthickspace", OD_TOK_SKIP, 0 }, { "left", OD_TOK_SKIP, 0 }, { "right", OD_TOK_SKIP, 0 },
-	{ "vrule", OD_TOK_SKIP, 0 }, { "vcenter", OD_TOK_SKIP, 0 }, { "vbox", OD_TOK_SKIP, 0 }, { "vskip", OD_TOK_SKIP, 0 }, { "vspace", OD_TOK_SKIP, 0 }, { "hfil", OD_TOK_SKIP, 0 },
+	{ "thinspace", OD_TOK_SKIP, 0 }, { "medspace", OD_TOK_SKIP, 0 }, { "thickspace", OD_TOK_SKIP, 0 },
+	{ "quad", OD_TOK_SKIP, 0 }, { "qquad", OD_TOK_SKIP, 0 }, { "negthinspace", OD_TOK_SKIP, 0 },
+	{ "negmedspace", OD_TOK_SKIP, 0 }, { "negthickspace", OD_TOK_SKIP, 0 }, { "left", OD_TOK_SKIP, 0 },
+	{ "right", OD_TOK_SKIP, 0 }, { "vrule", OD_TOK_SKIP, 0 }, { "vcenter", OD_TOK_SKIP, 0 }, { "vbox", OD_TOK_SKIP, 0 },
+	{ "vskip", OD_TOK_SKIP, 0 }, { "vspace", OD_TOK_SKIP, 0 }, { "hfil", OD_TOK_SKIP, 0 },
 	{ "langle", OD_TOK_LEFT_ANGLE, 0 }, { "rangle", OD_TOK_RIGHT_ANGLE, 0 }, { "lim", OD_TOK_LIMIT, 0 },
 	{ "to", OD_TOK_APPROACH, 0 }, { "rightarrow", OD_TOK_APPROACH, 0 }, { "Rightarrow", OD_TOK_APPROACH, 0 },
 	{ "longrightarrow", OD_TOK_APPROACH, 0 }, { "Longrightarrow", OD_TOK_APPROACH, 0 }, { "int", OD_TOK_INTEGRAL, 0 },

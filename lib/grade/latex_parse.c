@@ -140,6 +140,18 @@ three_digits_at(struct parser *p, size_t i)
 	return peek_at(p, i).token == OD_TOK_DIGIT && peek_at(p, i + 1).token == OD_TOK_DIGIT && peek_at(p, i + 2).token == OD_TOK_DIGIT;
 }
 
+/* A decimal that the next number begins with: 0.50.5 is 0.5 times 0.5. */
+static bool
+begins_number(struct parser *p, size_t i)
+{
+	enum od_latex_token next;
+
+	if (peek_at(p, i - 1).token != OD_TOK_DIGIT)
+		return false;
+	next = peek_at(p, i + 1).token;
+	return (next == OD_TOK_POINT && peek_at(p, i + 2).token == OD_TOK_DIGIT) || (next == OD_TOK_COMMA && three_digits_at(p, i + 2));
+}
+
 /* Digits, thousands behind commas, decimals. most: of digits before the first comma. */
 static int
 number(struct parser *p, size_t most)
@@ -156,7 +168,7 @@ number(struct parser *p, size_t most)
 	}
 	if (i - p->at < most && peek_at(p, i).token == OD_TOK_POINT && peek_at(p, i + 1).token == OD_TOK_DIGIT) {
 		od_buf_char(&text, '.');
-		for (i++; peek_at(p, i).token == OD_TOK_DIGIT; i++)
+		for (i++; peek_at(p, i).token == OD_TOK_DIGIT && !begins_number(p, i); i++)
 			od_buf_char(&text, p->s[peek_at(p, i).at]);
 	}
 	if (od_buf_ok(&text) && text.len)
@@ -188,7 +200,7 @@ script(struct parser *p, enum od_latex_token mark)
 	return e >= 0 ? e : back(p, start);
 }
 
-/* The name of a letter or command with its index and primes. */
+/* The name of a letter or command with its index and primes; false: none, and p->at may have moved. */
 static bool
 name(struct parser *p, struct od_buf *out, bool primes_count)
 {
@@ -203,7 +215,8 @@ name(struct parser *p, struct od_buf *out, bool primes_count)
 	if (q.token == OD_TOK_QUOTES)
 		p->at++;
 	index = script(p, OD_TOK_UNDERSCORE);
-	p->dead |= peek(p).token == OD_TOK_UNDERSCORE;     /* no name ends before an index that cannot be read */
+	if (peek(p).token == OD_TOK_UNDERSCORE)
+		return false;                              /* no name ends before an index that cannot be read */
 	if (q.token != OD_TOK_QUOTES && peek(p).token == OD_TOK_QUOTES) {
 		q = peek(p);
 		p->at++;
@@ -225,13 +238,14 @@ symbol(struct parser *p)
 {
 	struct od_latex_piece t = peek(p);
 	struct od_buf text = OD_BUF_INIT;
+	size_t start = p->at;
 	int e = -1;
 
 	if (name(p, &text, t.token == OD_TOK_LETTER) && !p->dead)
 		e = t.len == 6 && memcmp(p->s + t.at, "\\infty", 6) == 0 ? od_expr_node(p->pool, OD_EXPR_INFINITY, 0, -1, -1) :
 			od_expr_named(p->pool, OD_EXPR_SYMBOL, text.data, text.len, -1);
 	od_buf_release(&text);
-	return e;
+	return e >= 0 ? e : back(p, start);
 }
 
 static int

@@ -16,22 +16,29 @@ static const struct od_math_dataset datasets[] = {
 	{ .name = "gaokao2023en", .dollars = OD_DOLLARS_ANYWHERE }, { .name = "college_math", .dollars = OD_DOLLARS_ANYWHERE }
 };
 
-enum od_status
-od_math_dataset_find(const struct od_math_dataset **out, const char *name, struct od_error *err)
+static enum od_status
+unknown_dataset(const char *name, struct od_error *err)
 {
 	struct od_buf names = OD_BUF_INIT;
 	enum od_status st;
 
+	for (size_t i = 0; i < sizeof(datasets) / sizeof(datasets[0]); i++)
+		od_buf_printf(&names, "%s%s", i ? ", " : "", datasets[i].name);
+	st = od_fail(err, OD_EUSAGE, "dataset '%s' is not known: use one of %s", name, od_buf_ok(&names) ? names.data : "?");
+	od_buf_release(&names);
+	return st;
+}
+
+enum od_status
+od_math_dataset_find(const struct od_math_dataset **out, const char *name, struct od_error *err)
+{
 	for (size_t i = 0; i < sizeof(datasets) / sizeof(datasets[0]); i++) {
 		if (strcmp(datasets[i].name, name) == 0) {
 			*out = &datasets[i];
 			return OD_OK;
 		}
-		od_buf_printf(&names, "%s%s", i ? ", " : "", datasets[i].name);
 	}
-	st = od_fail(err, OD_EUSAGE, "dataset '%s' is not known: use one of %s", name, od_buf_ok(&names) ? names.data : "?");
-	od_buf_release(&names);
-	return st;
+	return unknown_dataset(name, err);
 }
 
 /* ---- rules of one kind ------------------------------------------------------------------------------------------------ */

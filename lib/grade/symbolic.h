@@ -3,7 +3,7 @@
  * Each side is read as LaTeX, and where that fails as typed mathematics. Two constants are equal within 1e-4 of the larger;
  * expressions with variables when they are the same function (expr_value.h); relations when their sides differ by the same amount,
  * or when both are plainly true or plainly false; sets whatever their order. Text that is neither is equal to itself alone.
- * unidpo: ^ is a power in typed mathematics too; a "\\\\" that is no LaTeX with one backslash is not tried with two.
+ * unidpo: ^ is a power in typed mathematics too; a "\\" that is no LaTeX with one backslash is not tried with two.
  */
 #ifndef OD_GRADE_SYMBOLIC_H
 #define OD_GRADE_SYMBOLIC_H

@@ -18,7 +18,7 @@ static const char *const sides[] = { "chosen", "rejected" };
 static bool
 pair_name(char *out, size_t size, size_t i, const char *name)
 {
-	bool behind = strcmp(name, "score") == 0 || strcmp(name, "scores") == 0;
+	bool behind = strcmp(name, "score") == 0 || strcmp(name, "scores") == 0 || strcmp(name, "correct") == 0;
 	int n = snprintf(out, size, "%s_%s", behind ? name : sides[i], behind ? sides[i] : name);
 
 	return n > 0 && (size_t)n < size;

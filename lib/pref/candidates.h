@@ -6,7 +6,7 @@
  * has. prompt is a string or messages; a response of a pair may be a string, messages, or a whole dialogue (pair.h).
  *
  * What belongs to a response are members of its object. A pair has no such objects: there they are members of the record, with
- * the side in front of the name (chosen_correct), but behind score and scores (score_chosen, scores_rejected).
+ * the side in front of the name (chosen_step_scores), but behind score, scores and correct (score_chosen, correct_rejected).
  *
  * What is read is borrowed from the record. Writing keeps the bytes of others: members are spliced into the element of
  * `responses` they belong to (io/jsonl.h), and everything else of the line stays as it is.
@@ -27,7 +27,7 @@ struct od_candidate {
 	const char *text;                          /* UTF-8; may be empty */
 	size_t len;
 	double score;                              /* score, score_chosen, score_rejected; NaN when absent or null */
-	int correct;                               /* correct, chosen_correct, ...: 1, 0; -1 when absent or null */
+	int correct;                               /* correct, correct_chosen, ...: 1, 0; -1 when absent or null */
 	struct od_span span;                       /* where the element lies in the record's line; of a pair the whole line */
 };
 
@@ -55,7 +55,7 @@ void od_candidates_release(struct od_candidates *c);
 const char *od_candidates_question(const struct od_candidates *c, size_t *len);
 const char *od_prompt_question(const json_t *prompt, size_t *len);           /* the same for a prompt alone */
 
-/* A member of response i of a record, set or pair: "correct" is responses.I.correct, or chosen_correct. NULL when absent. */
+/* A member of response i of a record, set or pair: "correct" is responses.I.correct, or correct_chosen. NULL when absent. */
 const json_t *od_candidate_get(const json_t *record, size_t i, const char *name);
 
 /* What is added to one response: n members of its object. */

@@ -5,7 +5,7 @@
  *   llama31  the same, but the first turn is always a system turn that begins with two dates
  *   chatml   per turn             <|im_start|>ROLE LF content <|im_end|> LF
  *   gemma2   BOS, then per turn   <start_of_turn>ROLE LF trimmed <end_of_turn> LF
- *   plain    contents only
+ *   plain    contents only; plain-eos: the EOS behind what the assistant says
  * qwen* and smollm2 are chatml with a default system turn; gemma2 calls the assistant "model" and has no system turn.
  */
 #include "text/chat.h"
@@ -23,28 +23,30 @@ struct od_chat_template {
 	bool bos, trim;
 	bool alternate;                        /* user and assistant in turn */
 	bool system;                           /* there may be a system turn */
+	bool eos;                              /* an assistant turn ends with the tokenizer's EOS */
 };
 
 #define LLAMA "<|start_header_id|>", "<|end_header_id|>\n\n", "<|eot_id|>", "assistant"
 #define CHATML "<|im_start|>", "\n", "<|im_end|>\n", "assistant"
 
 static const struct od_chat_template templates[] = {
-	{ "llama3", LLAMA, NULL, NULL, true, true, false, true },
-	{ "llama31", LLAMA, "", "26 Jul 2024", true, true, false, true },
-	{ "chatml", CHATML, NULL, NULL, false, false, false, true },
-	{ "qwen2", CHATML, "You are a helpful assistant.", NULL, false, false, false, true },
+	{ "llama3", LLAMA, NULL, NULL, true, true, false, true, false },
+	{ "llama31", LLAMA, "", "26 Jul 2024", true, true, false, true, false },
+	{ "chatml", CHATML, NULL, NULL, false, false, false, true, false },
+	{ "qwen2", CHATML, "You are a helpful assistant.", NULL, false, false, false, true, false },
 	{ "qwen25", CHATML, "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", NULL,
-		false, false, false, true },
+		false, false, false, true, false },
 	{ "qwen25-math", CHATML, "Please reason step by step, and put your final answer within \\boxed{}.",
-		NULL, false, false, false, true },
+		NULL, false, false, false, true, false },
 	{ "smollm2", CHATML, "You are a helpful AI assistant named SmolLM, trained by Hugging Face", NULL,
-		false, false, false, true },
-	{ "gemma2", "<start_of_turn>", "\n", "<end_of_turn>\n", "model", NULL, NULL, true, true, true, false },
-	{ "plain", "", "", "", "", NULL, NULL, false, false, false, true }
+		false, false, false, true, false },
+	{ "gemma2", "<start_of_turn>", "\n", "<end_of_turn>\n", "model", NULL, NULL, true, true, true, false, false },
+	{ "plain", "", "", "", "", NULL, NULL, false, false, false, true, false },
+	{ "plain-eos", "", "", "", "", NULL, NULL, false, false, false, true, true }
 };
 
 #define N_TEMPLATES (sizeof(templates) / sizeof(templates[0]))
-#define NAMES "llama3, llama31, chatml, qwen2, qwen25, qwen25-math, smollm2, gemma2, plain"
+#define NAMES "llama3, llama31, chatml, qwen2, qwen25, qwen25-math, smollm2, gemma2, plain, plain-eos"
 
 const char *
 od_chat_names(void)
@@ -123,6 +125,10 @@ recognise(const char *text)
 {
 	const char *own;
 
+	if (strcmp(text, OD_CHAT_PLAIN) == 0)
+		return "plain";
+	if (strcmp(text, OD_CHAT_PLAIN_EOS) == 0)
+		return "plain-eos";
 	if (strstr(text, "<|start_header_id|>") && strstr(text, "<|eot_id|>")) {
 		if (strstr(text, "Cutting Knowledge Date"))
 			return "llama31";
@@ -257,6 +263,8 @@ od_chat_render(const struct od_chat_template *c, const struct od_tokenizer *t, c
 		if (!i && system)
 			put_dates(c, date, out);
 		put_content(c, &m[i], out);
+		if (c->eos && strcmp(m[i].role, "assistant") == 0)
+			od_tokenizer_decode(t, od_tokenizer_eos(t), false, out);
 		od_buf_str(out, c->end);
 		span.end = out->len;
 		if (spans)

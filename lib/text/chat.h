@@ -6,6 +6,7 @@
  *   qwen2, qwen25, qwen25-math, smollm2   ChatML with the family's default system turn
  *   gemma2       user and assistant in turn, no system turn
  *   plain        contents joined as they are, for models without a template
+ *   plain-eos    the same, and the tokenizer's EOS (if it has one) behind each assistant turn
  * Contents are trimmed where the family trims them. Roles are system, user and assistant; others are
  * OD_EFORMAT.
  */
@@ -18,6 +19,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "text/tokenizer.h"
+
+/* The texts that stand for plain and plain-eos in a tokenizer_config.json; no other spelling is recognised. */
+#define OD_CHAT_PLAIN "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+#define OD_CHAT_PLAIN_EOS "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
 
 struct od_message {
 	const char *role, *content;                /* UTF-8; role "system", "user", "assistant", ... */

@@ -27,6 +27,9 @@ struct od_ids {
 #define OD_IDS_INIT { NULL, 0, 0 }
 void od_ids_release(struct od_ids *ids);
 
+/* The files a tokenizer may consist of, for those who copy one; NULL-terminated. */
+extern const char *const od_tokenizer_files[];
+
 /* tokenizer.json (required) and tokenizer_config.json (for bos/eos names and the template; may be absent) of
  * a model directory. */
 OD_MUST_CHECK enum od_status od_tokenizer_open(struct od_tokenizer **out, const char *dir,

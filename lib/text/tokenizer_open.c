@@ -9,6 +9,11 @@
 
 #define MAX_FILE ((size_t)256 << 20)
 
+const char *const od_tokenizer_files[] = {
+	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
+	"chat_template.json", "vocab.json", "merges.txt", "tokenizer.model", NULL
+};
+
 /* Reads dir/name; a file that is not there gives *data = NULL when it is optional. */
 static enum od_status
 read_file(const char *dir, const char *name, bool optional, char **data, size_t *len, struct od_error *err)

@@ -14,14 +14,9 @@
 #include "io/jsonl.h"
 #include "io/map.h"
 #include "io/safetensors.h"
+#include "text/tokenizer.h"
 
 #define MAX_JSON ((size_t)16 << 20)
-
-static const char *const carried[] = {
-	"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"added_tokens.json", "chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt",
-	"tokenizer.model", NULL
-};
 
 /* Opens dir/name for writing. */
 static enum od_status
@@ -177,8 +172,10 @@ od_checkpoint_write_model(const struct od_trainer *t, const char *from, const ch
 
 	if (leads(t)) {
 		st = write_config(t->model, from, dir, err);
-		for (size_t i = 0; st == OD_OK && carried[i]; i++)
-			st = carry_file(from, dir, carried[i], err);
+		if (st == OD_OK)
+			st = carry_file(from, dir, "generation_config.json", err);
+		for (size_t i = 0; st == OD_OK && od_tokenizer_files[i]; i++)
+			st = carry_file(from, dir, od_tokenizer_files[i], err);
 	}
 	st = od_ranks_agree(t->ranks, st, err);
 	return st == OD_OK ? write_parameters(t, &weights, dir, "model.safetensors", err) : st;

@@ -80,7 +80,7 @@ pairs_are_sets_of_two(void **state)
 {
 	(void)state;
 	good("{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":[{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":\"b\"}],"
-		"\"score_chosen\":4,\"rejected_correct\":true}");
+		"\"score_chosen\":4,\"correct_rejected\":true}");
 	assert_true(c.pair && c.n == 2);
 	assert_string_equal(c.list[0].text, "a");
 	assert_string_equal(c.list[1].text, "b");
@@ -196,9 +196,9 @@ members_of_pairs_carry_the_side(void **state)
 	const struct od_candidate_members each[] = { { both, 2 }, { both, 2 } };
 
 	(void)state;
-	spliced("{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\",\"score_rejected\":2,\"chosen_correct\":false}", each,
-		"{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\",\"score_rejected\":0.10,\"chosen_correct\":true,\"score_chosen\":0.10,"
-		"\"rejected_correct\":true,\"score\":{}}");
+	spliced("{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\",\"score_rejected\":2,\"correct_chosen\":false}", each,
+		"{\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\",\"score_rejected\":0.10,\"correct_chosen\":true,\"score_chosen\":0.10,"
+		"\"correct_rejected\":true,\"score\":{}}");
 }
 
 static void

@@ -14,11 +14,11 @@
 static struct od_tokenizer *
 with_template(const char *text)
 {
-	static const char json[] = "{\"model\":{\"vocab\":{\"a\":0,\"<bos>\":1},\"merges\":[]}}";
+	static const char json[] = "{\"model\":{\"vocab\":{\"a\":0,\"<bos>\":1,\"<eos>\":2},\"merges\":[]}}";
 	struct od_buf config = OD_BUF_INIT;
 	struct od_tokenizer *t = NULL;
 
-	od_buf_str(&config, "{\"bos_token\":\"<bos>\"");
+	od_buf_str(&config, "{\"bos_token\":\"<bos>\",\"eos_token\":\"<eos>\"");
 	if (text) {
 		od_buf_str(&config, ",\"chat_template\":");
 		od_buf_json_string(&config, text, strlen(text));
@@ -82,6 +82,7 @@ renders_every_family(void **state)
 	renders("gemma2", talk, 3, true, NULL, "<bos><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nYes.<end_of_turn>"
 		"\n<start_of_turn>user\nWhy?<end_of_turn>\n<start_of_turn>model\n");
 	renders("plain", talk, 3, true, NULL, " Hi\n\xc2\xa0Yes. Why?");
+	renders("plain-eos", talk, 3, true, NULL, " Hi\n\xc2\xa0Yes. <eos>Why?");
 }
 
 /* The spans say which bytes the response is: content and end of turn, header before them. */
@@ -152,10 +153,10 @@ knows_names(void **state)
 	snprintf(names, sizeof(names), "%s", od_chat_names());
 	for (char *p = strtok_r(names, ", ", &save); p; p = strtok_r(NULL, ", ", &save), n++)
 		assert_int_equal(od_chat_find(&c, p, NULL), OD_OK);
-	assert_int_equal(n, 9);
+	assert_int_equal(n, 10);
 	assert_int_equal(od_chat_find(&c, "vicuna", &err), OD_EUSAGE);
 	assert_string_equal(err.msg, "unknown chat template 'vicuna'; there are llama3, llama31, chatml, qwen2, qwen25, qwen25-math, "
-		"smollm2, gemma2, plain");
+		"smollm2, gemma2, plain, plain-eos");
 }
 
 /* want NULL: not recognised. */
@@ -197,6 +198,9 @@ recognises_templates(void **state)
 	recognises("{{ '<|start_header_id|>' + role + '<|end_header_id|>\n\n' + m['content'] | trim + '<|eot_id|>' }}", "llama3");
 	recognises("<|start_header_id|> Cutting Knowledge Date: | trim <|eot_id|>", "llama31");
 	recognises("{{ raise_exception('System role not supported') }} <start_of_turn>", "gemma2");
+	recognises(OD_CHAT_PLAIN, "plain");
+	recognises(OD_CHAT_PLAIN_EOS, "plain-eos");
+	recognises(OD_CHAT_PLAIN " ", NULL);
 	recognises(NULL, NULL);
 	recognises("", NULL);
 	recognises("[INST] {{ m['content'] }} [/INST]", NULL);

@@ -7,6 +7,7 @@
  *   from_gguf.c   GGUF -> cv_model               to_gguf.c   cv_model -> GGUF
  *   gguf_config.c GGUF metadata -> config.json   names.c     the names of tensors in both worlds
  *   gguf_text.c   tokenizer, both ways           rope.c      frequency scaling, both ways
+ *   init.c        a configuration and a seed -> cv_model; a tokenizer out of characters
  *   signals.c     an interrupted conversion leaves nothing behind
  *
  * WHAT DIFFERS IN GGUF, as llama.cpp's converter writes it and its loader expects it:
@@ -49,8 +50,10 @@ struct cv_tensor {
 	int64_t shape[OD_TENSOR_MAX_DIMS];
 	int64_t n_elements;
 	enum od_dtype dtype;                       /* of a plain input; OD_F32 for quantised ones */
-	const struct od_tensor_view *view;         /* input: one of these two */
+	const struct od_tensor_view *view;         /* input: one of these three */
 	const struct od_gguf_tensor *gguf;
+	const struct cv_init *init;                /* to be drawn: number 'param' of its table */
+	int param;
 	int64_t interleaved_heads;                 /* > 0: rows to be put back in order, so many heads */
 	bool minus_one;                            /* 1 to be subtracted; residual[n_elements], if any, added */
 	float *residual;
@@ -63,6 +66,7 @@ struct cv_model {
 	const char *dir;                           /* the directory it came from, or NULL */
 	struct od_safetensors *weights;
 	struct od_gguf *gguf;
+	struct cv_init *init;
 };
 
 #define CV_MODEL_INIT { .config = OD_BUF_INIT }
@@ -71,6 +75,21 @@ void cv_release(struct cv_model *m);
 
 OD_MUST_CHECK enum od_status cv_open_dir(struct cv_model *m, const char *dir, struct od_error *err);
 OD_MUST_CHECK enum od_status cv_open_gguf(struct cv_model *m, const char *path, struct od_error *err);
+
+/* Out of nothing: what od-convert's options of these names say. */
+struct cv_init_options {
+	const char *init, *tokenizer, *vocab_from, *chars;
+	int64_t seed;
+	double std;                                /* 0: the configuration's initializer_range, or OD_INIT_STD */
+};
+
+/* Writes the tokenizer into directory 'out': a new one of characters, or a copy of another directory's, or none. */
+OD_MUST_CHECK enum od_status cv_write_tokenizer(const struct cv_init_options *o, const char *out, struct od_error *err);
+/* A model of random weights (model/init.h); 'out' has its tokenizer by then and gets generation_config.json. What config.json leaves
+ * open of vocab_size, bos_token_id and eos_token_id is the tokenizer's. OD_EMISMATCH when the vocabulary is too small for it. */
+OD_MUST_CHECK enum od_status cv_open_init(struct cv_model *m, const struct cv_init_options *o, const char *out, struct od_error *err);
+void cv_init_values(const struct cv_tensor *t, float *out);
+void cv_init_free(struct cv_init *init);       /* NULL is fine */
 
 /* Appends a tensor of name 'name' (copied) with the shape of a view. */
 OD_MUST_CHECK enum od_status cv_add(struct cv_model *m, const char *name, struct cv_tensor **out,
@@ -104,6 +123,8 @@ OD_MUST_CHECK enum od_status cv_gguf_config(const struct od_gguf *g, json_t **ou
 	struct od_error *err);
 /* JSON as config files have it: indented, shortest numbers, a newline at the end. */
 OD_MUST_CHECK enum od_status cv_dump_json(const json_t *json, struct od_buf *out, struct od_error *err);
+/* The file 'name' of a directory. */
+OD_MUST_CHECK enum od_status cv_write_text(const char *dir, const char *name, const struct od_buf *text, struct od_error *err);
 /* The shortest decimal of a float32, as a double: 9.99999974737875e-06 is 1e-05. */
 double cv_shorten(double f);
 

@@ -169,18 +169,6 @@ take_stored_json(const struct od_gguf *g, const char *key, struct od_buf *text, 
 }
 
 static enum od_status
-write_text(const char *dir, const char *name, const struct od_buf *text, struct od_error *err)
-{
-	char *path = od_path_join(dir, name);
-	enum od_status st;
-
-	st = path && od_buf_ok(text) ? od_atomic_write(path, text->data, text->len, err) :
-		od_fail_nomem(err, name, text->len);
-	free(path);
-	return st;
-}
-
-static enum od_status
 write_tokenizer(const struct od_gguf *g, const char *out, struct od_error *err)
 {
 	struct od_buf json = OD_BUF_INIT, config = OD_BUF_INIT;
@@ -198,9 +186,9 @@ write_tokenizer(const struct od_gguf *g, const char *out, struct od_error *err)
 	if (st == OD_OK)
 		st = take_stored_json(g, CV_KEY_TOKENIZER_CONFIG, &config, err);
 	if (st == OD_OK)
-		st = write_text(out, "tokenizer.json", &json, err);
+		st = cv_write_text(out, "tokenizer.json", &json, err);
 	if (st == OD_OK)
-		st = write_text(out, "tokenizer_config.json", &config, err);
+		st = cv_write_text(out, "tokenizer_config.json", &config, err);
 out:
 	od_buf_release(&json);
 	od_buf_release(&config);
@@ -239,7 +227,7 @@ cv_write_gguf_texts(const struct cv_model *m, const char *out, struct od_error *
 	if (st == OD_OK)
 		st = take_stored_json(m->gguf, CV_KEY_GENERATION, &text, err);
 	if (st == OD_OK)
-		st = write_text(out, "generation_config.json", &text, err);
+		st = cv_write_text(out, "generation_config.json", &text, err);
 	od_buf_release(&text);
 	return st == OD_OK ? write_tokenizer(m->gguf, out, err) : st;
 }

@@ -18,6 +18,7 @@ cv_release(struct cv_model *m)
 	od_buf_release(&m->config);
 	od_safetensors_close(m->weights);
 	od_gguf_close(m->gguf);
+	cv_init_free(m->init);
 	*m = (struct cv_model)CV_MODEL_INIT;
 }
 
@@ -75,6 +76,10 @@ cv_read(const struct cv_tensor *t, float *out, struct od_error *err)
 {
 	if (t->view)
 		return od_tensor_to_f32(t->view, out, err);
+	if (t->init) {
+		cv_init_values(t, out);
+		return OD_OK;
+	}
 	od_gguf_to_f32(t->gguf, out);
 	if (t->minus_one)
 		subtract_one(t, out);
@@ -148,4 +153,16 @@ cv_dump_json(const json_t *json, struct od_buf *out, struct od_error *err)
 		return od_fail_nomem(err, "a JSON text", out->len);
 	od_buf_char(out, '\n');
 	return od_buf_ok(out) ? OD_OK : od_fail_nomem(err, "a JSON text", out->len);
+}
+
+enum od_status
+cv_write_text(const char *dir, const char *name, const struct od_buf *text, struct od_error *err)
+{
+	char *path = od_path_join(dir, name);
+	enum od_status st;
+
+	st = path && od_buf_ok(text) ? od_atomic_write(path, text->data, text->len, err) :
+		od_fail_nomem(err, name, text->len);
+	free(path);
+	return st;
 }

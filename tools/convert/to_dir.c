@@ -17,14 +17,15 @@ is_float(enum od_dtype t)
 	return t == OD_F32 || t == OD_BF16 || t == OD_F16 || t == OD_F64;
 }
 
-/* The dtype a tensor is written in. 'auto' keeps what a directory has; out of GGUF comes float32, which loses nothing. */
+/* The dtype a tensor is written in. 'auto' keeps what a directory or a configuration has; out of GGUF comes float32, which loses
+ * nothing. */
 static enum od_dtype
 target(const struct cv_tensor *t, enum cv_dtype dtype)
 {
 	if (!is_float(t->dtype))
 		return t->dtype;
 	if (dtype == CV_AUTO)
-		return t->view ? t->dtype : OD_F32;
+		return t->view || t->init ? t->dtype : OD_F32;
 	return dtype == CV_BF16 ? OD_BF16 : OD_F32;
 }
 
@@ -129,20 +130,6 @@ write_shard(struct writer *w, size_t shard, size_t first, size_t end, struct od_
 }
 
 static enum od_status
-write_file(const char *dir, const char *name, const struct od_buf *text, struct od_error *err)
-{
-	char *path = od_path_join(dir, name);
-	enum od_status st;
-
-	if (!path || !od_buf_ok(text))
-		st = od_fail_nomem(err, name, text->len);
-	else
-		st = od_atomic_write(path, text->data, text->len, err);
-	free(path);
-	return st;
-}
-
-static enum od_status
 write_index(const struct writer *w, struct od_error *err)
 {
 	json_t *map = json_object(), *index = json_pack("{s:{s:I}, s:o}", "metadata", "total_size",
@@ -160,7 +147,7 @@ write_index(const struct writer *w, struct od_error *err)
 	}
 	st = index ? cv_dump_json(index, &text, err) : od_fail_nomem(err, "an index", w->m->n);
 	if (st == OD_OK)
-		st = write_file(w->out, "model.safetensors.index.json", &text, err);
+		st = cv_write_text(w->out, "model.safetensors.index.json", &text, err);
 	od_buf_release(&text);
 	json_decref(index);
 	return st;
@@ -204,7 +191,8 @@ out:
 static enum od_status
 write_config(const struct cv_model *m, const char *out, enum cv_dtype dtype, struct od_error *err)
 {
-	const char *value = dtype == CV_BF16 ? "\"bfloat16\"" : "\"float32\"";
+	bool bf16 = dtype == CV_BF16 || (m->init && dtype == CV_AUTO && m->tensors[0].dtype == OD_BF16);
+	const char *value = bf16 ? "\"bfloat16\"" : "\"float32\"";
 	struct od_member members[2];
 	struct od_buf text = OD_BUF_INIT;
 	json_t *json = NULL;
@@ -219,7 +207,7 @@ write_config(const struct cv_model *m, const char *out, enum cv_dtype dtype, str
 	}
 	if (st == OD_OK) {
 		od_jsonl_splice(&text, m->config.data, m->config.len, members, n);
-		st = write_file(out, "config.json", &text, err);
+		st = cv_write_text(out, "config.json", &text, err);
 	}
 	json_decref(json);
 	od_buf_release(&text);
@@ -290,8 +278,10 @@ cv_write_dir(const struct cv_model *m, const char *out, enum cv_dtype dtype, int
 {
 	enum od_status st = write_config(m, out, dtype, err);
 
-	if (st == OD_OK)
-		st = m->dir ? copy_others(m, out, err) : cv_write_gguf_texts(m, out, err);
+	if (st == OD_OK && m->dir)
+		st = copy_others(m, out, err);
+	if (st == OD_OK && m->gguf)
+		st = cv_write_gguf_texts(m, out, err);
 	if (st == OD_OK)
 		st = write_weights(m, out, dtype, shard_bytes, err);
 	return st;

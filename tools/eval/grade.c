@@ -24,7 +24,7 @@ static const struct od_opt grade_opts[] = {
 	OD_OPT_STR(T, dataset, "dataset", "NAME", "benchmark of records that have no member dataset (default: math)"),
 	OD_OPT_STR(T, text_field, "text-field", "PATH", "member with the completion"),
 	OD_OPT_STR(T, gt_field, "gt-field", "PATH", "member with the reference answer"),
-	OD_OPT_FLAG(T, prepare, "prepare", "the reference is the benchmark's own field: find the answer in it and normalise that"),
+	OD_OPT_FLAG(T, prepare, "prepare", "the reference is the benchmark's own field: find the answer in it, normalise that, add it as reference"),
 	OD_OPT_FLAG(T, no_symbolic, "no-symbolic", "compare text and numbers only, not expressions by their values"),
 	OD_OPT_END
 };
@@ -93,22 +93,27 @@ grade(struct run *r, const struct od_record *rec, bool *verdict, struct od_error
 	return od_math_equal(g, r->pred.data, r->pred.len, r->gt.data, r->gt.len, !r->o->no_symbolic, verdict, err);
 }
 
-/* The record with pred and verdict. */
+/* The record with pred and verdict, and the reference when that was prepared. */
 static enum od_status
 write_item(struct run *r, const struct od_record *rec, bool verdict, struct od_error *err)
 {
-	struct od_member members[2] = { { "pred", NULL, 0 }, { "verdict", verdict ? "true" : "false", verdict ? 4 : 5 } };
+	struct od_member members[3] = { { "pred", NULL, 0 }, { "verdict", verdict ? "true" : "false", verdict ? 4 : 5 } };
+	size_t at;
 
 	if (r->items == NULL)
 		return OD_OK;
 	od_buf_clear(&r->json);
 	od_buf_clear(&r->line);
 	od_buf_json_string(&r->json, r->pred.data, r->pred.len);
+	at = r->json.len;
+	od_buf_json_string(&r->json, r->gt.data, r->gt.len);
+	if (!od_buf_ok(&r->json))
+		return od_fail_nomem(err, "a record", rec->len);
 	members[0].value = r->json.data;
-	members[0].value_len = r->json.len;
-	if (od_buf_ok(&r->json))
-		od_jsonl_splice(&r->line, rec->line, rec->len, members, 2);
-	if (!od_buf_ok(&r->json) || !od_buf_ok(&r->line))
+	members[0].value_len = at;
+	members[2] = (struct od_member){ "reference", r->json.data + at, r->json.len - at };
+	od_jsonl_splice(&r->line, rec->line, rec->len, members, r->o->prepare ? 3 : 2);
+	if (!od_buf_ok(&r->line))
 		return od_fail_nomem(err, "a record", rec->len);
 	return od_jsonl_write(r->items, r->line.data, r->line.len, err);
 }
@@ -206,8 +211,9 @@ od_eval_grade(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "extract and judge answers to math problems",
 		.usage = "grade [OPTION...] [FILE...]",
-		.epilog = "Reads JSONL records with a completion (text) and a reference answer (gt); adds pred and verdict to each.\n"
-			"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en, college_math.",
+		.epilog = "Reads JSONL records with a completion (text) and a reference answer (gt); adds pred and verdict.\n"
+			"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en,\n"
+			"college_math.",
 	};
 	struct grade_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.report = REPORT_OPTIONS_INIT, .text_field = "text", .gt_field = "gt" };

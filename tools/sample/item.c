@@ -81,7 +81,7 @@ sample_item_read(struct sample_item **out, const struct od_record *rec, const st
 	if (!prompt && o->prompt_field)
 		st = od_fail(err, OD_EFORMAT, "field '%s' is missing", o->prompt_field);
 	else if (!prompt)
-		st = od_fail(err, OD_EFORMAT, "there is no field 'prompt' (nor question, problem, Question, input): --prompt-field names it");
+		st = od_fail(err, OD_EFORMAT, "field 'prompt' is missing (so are question, problem, Question and input): --prompt-field names it");
 	else if (!o->replace && json_object_get(rec->json, "responses"))
 		st = od_fail(err, OD_EFORMAT, "the record already has responses: --replace makes others");
 	else

@@ -38,7 +38,8 @@ od_score_command(int argc, char **argv)
 	struct od_opt_group groups[] = { { "Command", command_opts, &o, NULL } };
 	static const struct od_tool tool = {
 		"od-score", "a program of yours scores responses, line by line", "command [OPTION...] --run COMMAND [FILE...]",
-		"It reads {\"index\":N,\"id\":...,\"prompt\":...,\"response\":...,\"answer\":...} and writes a number, or {\"score\":...}.\n"
+		"It reads {\"index\":N,\"id\":...,\"prompt\":...,\"response\":...,\"answer\":...}\n"
+		"and writes a number, or {\"score\":...}.\n"
 	};
 
 	return score_responses_main(&(struct score_expert){ &tool, groups, 1, open_expert, &o, NULL }, argc, argv);

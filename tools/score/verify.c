@@ -18,8 +18,10 @@ static const struct od_opt verify_opts[] = {
 
 static const struct od_tool tool = {
 	"od-score", "judge answers to math problems by rules", "verify [OPTION...] [FILE...]",
-	"Compares the answer in each response with the record's 'answer'; adds 'extracted' and 'correct' to it and scores it 1 or 0.\n"
-	"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en, college_math."
+	"Compares the answer in each response with the record's 'answer'; adds 'extracted' and 'correct'\n"
+	"to it and scores it 1 or 0.\n"
+	"Datasets: math, math500, minerva_math, gsm8k, olympiadbench, aime24, amc23, gaokao2023en,\n"
+	"college_math."
 };
 
 static enum od_status

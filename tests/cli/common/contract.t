@@ -93,7 +93,7 @@ missing_file() {
 	local name="$1" missing="$T/no-such-file"
 	shift
 	case $name in
-	'od-ref' | 'od-eval pairs' | 'od-inspect tokens') set -- "$@" --model "$missing" ;;
+	'od-ref' | 'od-sample' | 'od-eval pairs' | 'od-inspect tokens') set -- "$@" --model "$missing" ;;
 	'od-train') set -- "$@" --model "$missing" --out "$T/never" ;;
 	'od-convert') set -- "$@" "$missing" "$T/never" ;;
 	'od-inspect curve') return ;;            # reads nothing
@@ -120,7 +120,7 @@ contract() {
 for tool in "$BIN"/od-*; do
 	[ -x "$tool" ] || continue
 	name=${tool##*/}
-	commands=$("$tool" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\)  .*/\1/p')
+	commands=$("$tool" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\)  .*/\1/p')
 	if [ -z "$commands" ]; then
 		contract "$name" "$tool"
 		continue

@@ -69,6 +69,7 @@ reader() {
 
 reader od-score "$T/in" "$BIN/od-score" -q
 reader od-pair "$T/sets" "$BIN/od-pair" -q
+reader od-sample "$T/in" "$BIN/od-sample" -q --threads 1 --max-tokens 2 --model "$T/model"
 reader od-ref "$T/in" "$BIN/od-ref" -q --threads 1 --model "$T/model"
 reader 'od-inspect weights' "$T/in" "$BIN/od-inspect" weights --json
 reader 'od-inspect tokens' "$T/texts" "$BIN/od-inspect" tokens --model "$T/model"

@@ -103,5 +103,5 @@ is "$(jq -c '[.pairs,.dropped.identical]' "$T/out")" '[19,1]' "and counted"
 ("$E" pairs -q --model "$T/m1" "$T/ref" > /dev/full) 2> "$T/err"; is $? 1 "a full disk is noticed"
 run_tool "$E" nonsense
 exit_is 2 "unknown benchmark"
-like "$err" "unknown command 'nonsense': not one of pairs" "those there are"
+like "$err" "unknown command 'nonsense': not one of .*pairs" "those there are"
 done_testing

@@ -12,7 +12,7 @@ refused() { # CODE RECORD PATTERN NAME
     like "$err" "$3" "$4: says so"
     one_line "$err" "$4: in one line"
 }
-refused 3 '{"x":1}' "there is no field 'prompt'.*--prompt-field" "no prompt"
+refused 3 '{"x":1}' "field 'prompt' is missing.*--prompt-field" "no prompt"
 refused 3 '{"prompt":5}' "field 'prompt" "a prompt that is a number"
 refused 3 '{"prompt":[{"role":"user"}]}' "prompt.0.*'role' and 'content'" "a message without content"
 refused 3 '{"prompt":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}' "nothing to answer" "an answered dialogue"
