@@ -29,7 +29,7 @@ VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE
 BUILD    := build/$(VARIANT)
 BIN      := $(if $(filter release cuda,$(VARIANT)),bin,$(BUILD)/bin)
 
-PACKAGES := jansson libarchive libpcre2-8 libutf8proc libcrypto libcurl
+PACKAGES := jansson libarchive libpcre2-8 libutf8proc icu-uc libcrypto libcurl
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith
 CPPFLAGS += -Ilib -Itools -I. -Ikernels -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DOD_VERSION='"$(VERSION)"'
 CPPFLAGS += $(if $(MPI_FLAGS),-DOD_MPI)
@@ -38,7 +38,7 @@ OPENMP   := $(if $(FUZZ),-Wno-unknown-pragmas,-fopenmp)
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
 # (--as-needed: only the tools that ask a service load libcurl and what it brings.)
-LDLIBS   += -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -lcrypto -lcurl) -ldnnl -lm
+LDLIBS   += -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -licuuc -lcrypto -lcurl) -ldnnl -lm
 ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The CUDA sources: by nvcc into a CUDA=1 build; and by the host's C++ compiler, on the emulator of kernels/cuda/emu, for tests.
@@ -130,7 +130,7 @@ $(BUILD)/lib/train/ranks_mpi.o: CPPFLAGS += $(MPI_INCLUDES)
 $(BIN)/od-train $(BUILD)/emu/bin/od-train: LDLIBS += $(MPI_LIBS)
 
 # Asked once: are the libraries there at all?
-HEADERS := jansson.h archive.h pcre2.h utf8proc.h openssl/evp.h curl/curl.h dnnl.h
+HEADERS := jansson.h archive.h pcre2.h utf8proc.h unicode/ubrk.h openssl/evp.h curl/curl.h dnnl.h
 $(BUILD)/headers: | $(BUILD)/flags
 	@for h in $(HEADERS); do echo "#define PCRE2_CODE_UNIT_WIDTH 8"; echo "#include <$$h>"; done \
 		| $(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>$(BUILD)/headers.err \
@@ -294,7 +294,7 @@ uninstall:
 		$(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN7:man/%=$(DESTDIR)$(MANDIR)/man7/%)
 
 # Debian and Ubuntu packages: what the build needs, then what the tests, demo and plots use besides.
-DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev \
+DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libicu-dev libssl-dev libcurl4-openssl-dev \
         libopenmpi-dev openmpi-bin libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
 
 deps:

@@ -73,7 +73,7 @@ is_value(const json_t *v)
 static bool
 is_place(const char *name)
 {
-	return strcmp(name, "id") == 0 || strcmp(name, "index") == 0;
+	return strcmp(name, "id") == 0 || strcmp(name, "index") == 0 || strcmp(name, "key") == 0;
 }
 
 static double

@@ -25,21 +25,59 @@ struct od_matcher {
 /* White_Space, as members of a character class. PCRE2's own \s also has U+180E, which is none any more. */
 #define SPACE "\\t-\\r\\x{85}\\p{Z}"
 
-/* Copies a pattern with every \s spelt out (and \S outside classes). */
+/* Escapes of a published pattern: \s, and \S outside classes. */
 static void
-translate(struct od_buf *out, const char *text, size_t n)
+published_escape(struct od_buf *out, char c, bool in_class)
+{
+	if (c == 's' || (c == 'S' && !in_class)) {
+		od_buf_str(out, in_class ? SPACE : c == 's' ? "[" SPACE "]" : "[^" SPACE "]");
+		return;
+	}
+	od_buf_char(out, '\\');
+	od_buf_char(out, c);
+}
+
+/* Python's classes, as members of a character class: PCRE2's own \w and \s depend on its version, and \s lacks the four
+ * separators that str.isspace() has. */
+#define PY_SPACE "\\t-\\r\\x1c-\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define PY_WORD "\\p{L}\\p{N}_"
+
+static const struct {
+	char letter;
+	const char *outside, *inside;      /* a character class; NULL: as PCRE2 has it */
+} python_escapes[] = {
+	{ 's', "[" PY_SPACE "]", PY_SPACE }, { 'S', "[^" PY_SPACE "]", NULL },
+	{ 'w', "[" PY_WORD "]", PY_WORD }, { 'W', "[^" PY_WORD "]", NULL },
+	{ 'd', "\\p{Nd}", "\\p{Nd}" }, { 'D', "\\P{Nd}", "\\P{Nd}" }, { 'Z', "\\z", NULL },
+	{ 'b', "(?:(?<=[" PY_WORD "])(?![" PY_WORD "])|(?<![" PY_WORD "])(?=[" PY_WORD "]))", NULL },
+	{ 'B', "(?:(?<=[" PY_WORD "])(?=[" PY_WORD "])|(?<![" PY_WORD "])(?![" PY_WORD "]))", NULL },
+};
+
+static void
+python_escape(struct od_buf *out, char c, bool in_class)
+{
+	for (size_t i = 0; i < sizeof(python_escapes) / sizeof(python_escapes[0]); i++) {
+		const char *s = in_class ? python_escapes[i].inside : python_escapes[i].outside;
+
+		if (python_escapes[i].letter == c && s) {
+			od_buf_str(out, s);
+			return;
+		}
+	}
+	od_buf_char(out, '\\');
+	od_buf_char(out, c);
+}
+
+/* Copies a pattern with what an escape stands for spelt out. */
+static void
+spell_out(struct od_buf *out, const char *text, size_t n, void (*escape)(struct od_buf *, char, bool))
 {
 	bool in_class = false;
 	size_t class_start = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (text[i] == '\\' && i + 1 < n) {
-			char c = text[++i];
-
-			if (c == 's' || (c == 'S' && !in_class))
-				od_buf_str(out, in_class ? SPACE : c == 's' ? "[" SPACE "]" : "[^" SPACE "]");
-			else
-				od_buf_append(out, text + i - 1, 2);
+			escape(out, text[++i], in_class);
 			continue;
 		}
 		if (!in_class && text[i] == '[') {
@@ -53,10 +91,8 @@ translate(struct od_buf *out, const char *text, size_t n)
 }
 
 static enum od_status
-compile(struct od_pattern *p, const char *text, size_t n, bool literal, const char *shown,
-	struct od_error *err)
+compile(struct od_pattern *p, const char *text, size_t n, uint32_t options, const char *shown, struct od_error *err)
 {
-	uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK;
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	unsigned char reason[128] = "";
 	PCRE2_SIZE at = 0;
@@ -65,7 +101,7 @@ compile(struct od_pattern *p, const char *text, size_t n, bool literal, const ch
 
 	if (!context)
 		return od_fail_nomem(err, "a pattern", n);
-	options |= literal ? PCRE2_LITERAL : PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
+	options |= PCRE2_UTF | PCRE2_NO_UTF_CHECK;
 	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
 	pcre2_set_parens_nest_limit(context, 100);
 	p->code = pcre2_compile((PCRE2_SPTR)text, n, options, &code, &at, context);
@@ -80,8 +116,10 @@ compile(struct od_pattern *p, const char *text, size_t n, bool literal, const ch
 	return st;
 }
 
-enum od_status
-od_pattern_compile(struct od_pattern **out, const char *text, size_t n, bool literal, struct od_error *err)
+/* escape NULL: a literal text. */
+static enum od_status
+make(struct od_pattern **out, const char *text, size_t n, uint32_t options, void (*escape)(struct od_buf *, char, bool),
+	struct od_error *err)
 {
 	struct od_buf spelt = OD_BUF_INIT;
 	struct od_pattern *p = NULL;
@@ -89,22 +127,42 @@ od_pattern_compile(struct od_pattern **out, const char *text, size_t n, bool lit
 
 	if (st != OD_OK)
 		return st;
-	if (literal)
+	if (!escape)
 		od_buf_append(&spelt, text, n);
 	else
-		translate(&spelt, text, n);
+		spell_out(&spelt, text, n, escape);
 	if (!n || n > 65536)
 		st = od_fail(err, OD_EFORMAT, "a pattern %s", n ? "is longer than 65536 bytes" : "is empty");
 	else if (!od_buf_ok(&spelt))
 		st = od_fail_nomem(err, "a pattern", n);
 	else
-		st = compile(p, spelt.data, spelt.len, literal, text, err);
+		st = compile(p, spelt.data, spelt.len, options, text, err);
 	od_buf_release(&spelt);
 	if (st == OD_OK)
 		*out = p;
 	else
 		od_pattern_free(p);
 	return st;
+}
+
+enum od_status
+od_pattern_compile(struct od_pattern **out, const char *text, size_t n, bool literal, struct od_error *err)
+{
+	if (literal)
+		return make(out, text, n, PCRE2_LITERAL, NULL, err);
+	return make(out, text, n, PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, published_escape, err);
+}
+
+enum od_status
+od_pattern_python(struct od_pattern **out, const char *text, size_t n, unsigned flags, struct od_error *err)
+{
+	uint32_t options = PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+
+	if (flags & OD_RE_IGNORECASE)
+		options |= PCRE2_CASELESS;
+	if (flags & OD_RE_MULTILINE)
+		options |= PCRE2_MULTILINE | PCRE2_ALT_CIRCUMFLEX;
+	return make(out, text, n, options, python_escape, err);
 }
 
 void
@@ -150,27 +208,98 @@ od_matcher_free(struct od_matcher *m)
 	free(m);
 }
 
-enum od_status
-od_pattern_next(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t from,
-	bool *found, size_t *start, size_t *end, struct od_error *err)
+static enum od_status
+fail_match(int rc, struct od_error *err)
 {
-	int rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
 	unsigned char reason[128] = "";
 
+	pcre2_get_error_message(rc, reason, sizeof(reason));
+	return od_fail(err, OD_EFORMAT, "cannot match the text with a pattern: %s", (const char *)reason);
+}
+
+static enum od_status
+match(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t from, uint32_t options, bool *found,
+	size_t *start, size_t *end, struct od_error *err)
+{
+	int rc;
+
+	options |= PCRE2_NO_UTF_CHECK;
+	rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, options, m->data, m->context);
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-		rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-			m->data, m->context);
+		rc = pcre2_match(p->code, (PCRE2_SPTR)text, n, from, options | PCRE2_NO_JIT, m->data, m->context);
 	*found = rc >= 0;
-	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
-		pcre2_get_error_message(rc, reason, sizeof(reason));
-		return od_fail(err, OD_EFORMAT, "cannot split text with the tokenizer's pattern: %s",
-			(const char *)reason);
-	}
+	if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
+		return fail_match(rc, err);
 	if (*found) {
 		*start = pcre2_get_ovector_pointer(m->data)[0];
 		*end = pcre2_get_ovector_pointer(m->data)[1];
 		if (*end < *start)                 /* \K inside a look-ahead */
 			*end = *start;
 	}
+	return OD_OK;
+}
+
+enum od_status
+od_pattern_next(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t from,
+	bool *found, size_t *start, size_t *end, struct od_error *err)
+{
+	return match(p, m, text, n, from, 0, found, start, end, err);
+}
+
+enum od_status
+od_pattern_iterate(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t *at, bool *empty,
+	bool *found, size_t *start, size_t *end, struct od_error *err)
+{
+	enum od_status st = match(p, m, text, n, *at, *empty ? PCRE2_NOTEMPTY_ATSTART : 0, found, start, end, err);
+
+	if (st != OD_OK || !*found)
+		return st;
+	*empty = *start == *end;
+	*at = *end;
+	return OD_OK;
+}
+
+enum od_status
+od_pattern_count(const struct od_pattern *p, struct od_matcher *m, const char *text, size_t n, size_t *count,
+	struct od_error *err)
+{
+	size_t at = 0, start, end;
+	bool found, empty = false;
+	enum od_status st;
+
+	*count = 0;
+	while ((st = od_pattern_iterate(p, m, text, n, &at, &empty, &found, &start, &end, err)) == OD_OK && found)
+		(*count)++;
+	return st;
+}
+
+enum od_status
+od_pattern_replace(const struct od_pattern *p, struct od_matcher *m, struct od_buf *b, const char *replacement,
+	struct od_error *err)
+{
+	uint32_t options = PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH | PCRE2_NO_UTF_CHECK;
+	PCRE2_SIZE room = b->len + b->len / 4 + 64, want;
+	struct od_buf out = OD_BUF_INIT;
+	int rc;
+
+	do {
+		want = room;
+		if (!od_buf_reserve(&out, room + 1))
+			break;
+		rc = pcre2_substitute(p->code, (PCRE2_SPTR)(b->data ? b->data : ""), b->len, 0, options, NULL, m->context,
+			(PCRE2_SPTR)replacement, PCRE2_ZERO_TERMINATED, (PCRE2_UCHAR *)out.data, &want);
+		room = want;
+	} while (rc == PCRE2_ERROR_NOMEMORY);
+	if (!od_buf_ok(&out)) {
+		od_buf_release(&out);
+		return od_fail_nomem(err, "a text", room);
+	}
+	if (rc < 0) {
+		od_buf_release(&out);
+		return fail_match(rc, err);
+	}
+	out.len = want;
+	od_buf_release(b);
+	*b = out;
 	return OD_OK;
 }

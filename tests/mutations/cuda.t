@@ -42,7 +42,7 @@ mutate() {
     done
     mkdir -p "$T/t/$flavour"
     "$CXX" -fopenmp -o "$T/t/$flavour/test" "$build/tests/cuda/$test.o" "${objs[@]}" "$build/libcli.a" "$build/libomnidpo.a" -lcmocka \
-        $(pkg-config --libs jansson libarchive libpcre2-8 libutf8proc libcrypto) -ldnnl -lm 2>"$T/cc" || {
+        $(pkg-config --libs jansson libarchive libpcre2-8 libutf8proc icu-uc libcrypto) -ldnnl -lm 2>"$T/cc" || {
         tap_result 1 "$name: it links" "$(head -5 "$T/cc")"
         return
     }

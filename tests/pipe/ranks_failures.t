@@ -130,7 +130,7 @@ case $BUILD in
 *release)
 	$CC -std=c11 -D_GNU_SOURCE -Ilib -Itools -I. -Ikernels -c -o "$T/launch.o" tools/train/launch.c &&
 		$CC -fopenmp -o "$T/plain" "$BUILD/tools/od-train.o" $(ls "$BUILD"/tools/train/*.o | grep -v /launch.o) "$T/launch.o" \
-			"$BUILD/libcli.a" "$BUILD/libomnidpo.a" $(pkg-config --libs jansson libarchive libpcre2-8 libutf8proc libcrypto) -ldnnl -lm
+			"$BUILD/libcli.a" "$BUILD/libomnidpo.a" $(pkg-config --libs jansson libarchive libpcre2-8 libutf8proc icu-uc libcrypto) -ldnnl -lm
 	cd "$T/w" || exit 1
 	run_tool mpi -n 2 "$T/plain" -q --threads 1 --model model --out plain $WORK pairs
 	failed 1 'started as one of several processes \(OMPI_COMM_WORLD_SIZE\), but this od-train was built without MPI' "without MPI"

@@ -241,7 +241,7 @@ limits_a_pattern(void **state)
 	assert_int_equal(od_pattern_compile(&p, pattern, strlen(pattern), false, NULL), OD_OK);
 	assert_int_equal(od_matcher_new(&m, NULL), OD_OK);
 	assert_int_equal(od_pattern_next(p, m, text, sizeof(text), 0, &found, &start, &end, &err), OD_EFORMAT);
-	assert_non_null(strstr(err.msg, "cannot split text with the tokenizer's pattern"));
+	assert_non_null(strstr(err.msg, "cannot match the text with a pattern"));
 	od_matcher_free(m);
 	od_pattern_free(p);
 }

@@ -1,0 +1,246 @@
+/* ifeval.c -- od-eval ifeval: judges stored responses to IFEval's prompts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/ifeval.h"
+#include "common/cli.h"
+#include "eval/eval.h"
+#include "eval/report.h"
+
+struct ifeval_options {
+	struct od_common_options common;
+	struct od_record_options records;
+	struct report_options report;
+	const char *data, *outputs, *punkt, *profiles;
+	bool no_language, allow_missing, units;
+};
+
+#define T struct ifeval_options
+
+static const struct od_opt ifeval_opts[] = {
+	OD_OPT_STR(T, data, "data", "FILE", "the benchmark's input_data.jsonl (required)"),
+	OD_OPT_STR(T, outputs, "outputs", "FILE", "the responses; the same as naming the file alone"),
+	OD_OPT_STR(T, punkt, "punkt", "DIR", "parameters for sentences, NLTK's punkt_tab/english (default: Unicode's rules)"),
+	OD_OPT_STR(T, profiles, "profiles", "PATH", "langdetect's language profiles, a directory or an archive"),
+	OD_OPT_FLAG(T, no_language, "no-language", "without profiles: leave what depends on the language undecided"),
+	OD_OPT_FLAG(T, allow_missing, "allow-missing", "judge what is there when some prompts have no output"),
+	OD_OPT_FLAG(T, units, "units", "add to each item what was counted: words, sentences, capitals, language"),
+	OD_OPT_END
+};
+
+#undef T
+
+struct run {
+	const struct ifeval_options *o;
+	struct od_ifeval_data data;
+	struct od_punkt *punkt;
+	struct od_langid *langid;
+	struct od_ifeval_checker *checker;
+	struct od_jsonl *in;
+	struct od_jsonl_writer *items;
+	struct od_ifeval_result result;
+	struct od_ifeval_tally tally;
+	struct od_buf line;
+	int64_t several, missing;
+};
+
+/* Types that need a language want profiles, or a word that they are to be left out. */
+static enum od_status
+check_language(const struct run *r, struct od_error *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->data.n; i++)
+		n += od_ifeval_item_needs_language(r->data.p[i].item);
+	if (n == 0 || r->langid != NULL || r->o->no_language)
+		return OD_OK;
+	return od_fail(err, OD_EUSAGE, "%zu prompts need the language of the response: give '--profiles', or '--no-language' to leave "
+		"these instructions undecided", n);
+}
+
+static enum od_status
+open_all(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
+{
+	const struct ifeval_options *o = r->o;
+	enum od_status st;
+
+	if (o->data == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's input_data.jsonl");
+	if (o->outputs != NULL && n_files > 0)
+		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
+	if (o->profiles != NULL && o->no_language)
+		return od_fail(err, OD_EUSAGE, "options '--profiles' and '--no-language' contradict each other");
+	st = od_ifeval_data_read(&r->data, o->data, err);
+	if (st == OD_OK && o->punkt != NULL)
+		st = od_punkt_open(&r->punkt, o->punkt, err);
+	if (st == OD_OK && o->profiles != NULL)
+		st = od_langid_open(&r->langid, o->profiles, err);
+	if (st == OD_OK)
+		st = check_language(r, err);
+	if (st == OD_OK)
+		st = od_ifeval_checker_new(&r->checker, r->punkt, r->langid, err);
+	if (st == OD_OK)
+		st = od_jsonl_open(&r->in, o->outputs != NULL ? &o->outputs : files, o->outputs != NULL ? 1 : n_files, &o->records, err);
+	return st == OD_OK ? report_open_items(&o->report, o->common.framed, &r->items, err) : st;
+}
+
+static enum od_status
+write_item(struct run *r, const struct od_ifeval_prompt *p, const char *response, size_t len, struct od_error *err)
+{
+	struct od_text_units units;
+	enum od_status st = OD_OK;
+
+	if (r->items == NULL)
+		return OD_OK;
+	if (r->o->units)
+		st = od_ifeval_units(r->checker, response, len, &units, err);
+	if (st != OD_OK)
+		return st;
+	od_buf_clear(&r->line);
+	od_ifeval_write(p, &r->result, r->o->units ? &units : NULL, &r->line);
+	if (!od_buf_ok(&r->line))
+		return od_fail_nomem(err, "an item", len);
+	return od_jsonl_write(r->items, r->line.data, r->line.len, err);
+}
+
+static enum od_status
+judge(struct run *r, const struct od_record *rec, struct od_error *err)
+{
+	struct od_ifeval_prompt *p = NULL;
+	const char *response = NULL;
+	size_t len = 0;
+	bool several;
+	enum od_status st = od_ifeval_match(&r->data, rec->json, &p, &response, &len, &several, err);
+
+	if (st != OD_OK)
+		return st == OD_EFORMAT ? od_jsonl_reject(r->in, rec, err) : st;
+	st = od_ifeval_judge(&r->result, p, r->checker, response, len, err);
+	if (st != OD_OK)
+		return st;
+	r->several += several;
+	od_ifeval_add(&r->tally, p, &r->result);
+	return write_item(r, p, response, len, err);
+}
+
+/* Prompts without an output are named, and refused unless allowed. */
+static enum od_status
+check_missing(struct run *r, struct od_error *err)
+{
+	struct od_buf names = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	for (size_t i = 0; i < r->data.n; i++) {
+		if (!r->data.p[i].seen && r->missing++ < 5)
+			od_buf_printf(&names, "%s%s", names.len ? ", " : "", r->data.p[i].key);
+	}
+	if (r->missing > 0 && !od_buf_ok(&names))
+		st = od_fail_nomem(err, "a message", 1);
+	else if (r->missing > 0 && !r->o->allow_missing)
+		st = od_fail(err, OD_EFORMAT, "%lld of %zu prompts have no output (keys %s%s): give '--allow-missing' to judge the others",
+			(long long)r->missing, r->data.n, names.data, r->missing > 5 ? ", ..." : "");
+	else if (r->missing > 0)
+		od_warn("%lld of %zu prompts have no output and are left out of every figure: keys %s%s", (long long)r->missing,
+			r->data.n, names.data, r->missing > 5 ? ", ..." : "");
+	od_buf_release(&names);
+	return st;
+}
+
+static enum od_status
+report(const struct run *r, int64_t skipped, struct od_error *err)
+{
+	const struct od_ifeval_tally *t = &r->tally;
+	const char *sentences = r->punkt != NULL ? "punkt" : "unicode", *language = r->langid != NULL ? "langdetect" : "none";
+	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
+	enum od_status st;
+
+	od_buf_printf(&json, "{\"benchmark\":\"ifeval\",\"prompts\":%lld,\"instructions\":%lld,\"undecided\":%lld,\"missing\":%lld,"
+		"\"skipped\":%lld,\"sentences\":\"%s\",\"language\":\"%s\",", (long long)t->prompts, (long long)t->instructions,
+		(long long)t->undecided, (long long)r->missing, (long long)skipped, sentences, language);
+	od_ifeval_json(t, &json);
+	od_buf_str(&json, "}\n");
+	od_buf_printf(&table, "%lld prompts, %lld instructions, %lld undecided; sentences: %s; language: %s\n", (long long)t->prompts,
+		(long long)t->instructions, (long long)t->undecided, r->punkt != NULL ? "Punkt, parameters given" : "Unicode's rules (ICU)",
+		r->langid != NULL ? "langdetect, profiles given" : "not identified");
+	od_ifeval_table(t, &table);
+	st = report_texts(&r->o->report, r->o->common.quiet, &json, &table, err);
+	od_buf_release(&json);
+	od_buf_release(&table);
+	return st;
+}
+
+static void
+close_all(struct run *r)
+{
+	od_jsonl_close(r->in);
+	od_ifeval_checker_free(r->checker);
+	od_punkt_close(r->punkt);
+	od_langid_close(r->langid);
+	od_ifeval_data_release(&r->data);
+	od_ifeval_result_release(&r->result);
+	od_buf_release(&r->line);
+}
+
+static enum od_status
+evaluate(const struct ifeval_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
+{
+	struct run r = { .o = o };
+	struct od_record rec;
+	enum od_status st = open_all(&r, files, n_files, err), end;
+
+	while (st == OD_OK && (st = od_jsonl_next(r.in, &rec, err)) == OD_OK)
+		st = judge(&r, &rec, err);
+	st = st == OD_EOF ? OD_OK : st;
+	if (st == OD_OK)
+		st = check_missing(&r, err);
+	end = od_jsonl_writer_close(r.items, err, st == OD_OK ? err : NULL);
+	st = st == OD_OK ? end : st;
+	if (st == OD_OK) {
+		*skipped = od_cli_skipped(r.in);
+		if (r.several > 0)
+			od_warn("%lld outputs have several responses: the first of each is judged", (long long)r.several);
+		st = report(&r, *skipped, err);
+	}
+	close_all(&r);
+	return st;
+}
+
+static enum od_status
+compare(const struct ifeval_options *o, size_t n_files, struct od_error *err)
+{
+	char *a = NULL, *b = NULL;
+	enum od_status st = report_compare_names(&o->report, &a, &b, err);
+
+	if (st == OD_OK)
+		st = report_compare_files(&o->report, a, b, n_files, err);
+	free(a);
+	free(b);
+	return st;
+}
+
+int
+od_eval_ifeval(int argc, char **argv)
+{
+	static const struct od_tool tool = {
+		.name = "od-eval",
+		.summary = "judge responses to IFEval's prompts",
+		.usage = "ifeval [OPTION...] --data FILE [FILE...]",
+		.epilog = "Reads JSONL with key or prompt, and response or responses[0].text; writes each item's strict\n"
+			"and loose verdicts, and accuracies over prompts and instructions.",
+	};
+	struct ifeval_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
+		.report = REPORT_OPTIONS_INIT };
+	struct od_opt_group groups[] = { { "Evaluation", ifeval_opts, &o, NULL }, { "Results", report_opts, &o.report, NULL },
+		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
+	struct od_error err = OD_ERROR_INIT;
+	const char *const *files;
+	int64_t skipped = 0;
+	size_t n_files;
+
+	od_cli_begin(&tool, &o.common);
+	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
+	if (o.report.compare != NULL)
+		(void)compare(&o, n_files, &err);
+	else
+		(void)evaluate(&o, files, n_files, &skipped, &err);
+	return od_cli_end(&err, skipped);
+}
