@@ -79,7 +79,7 @@ what_is_sent(void **state)
 	assert_true(a.status == OD_OK && a.tag == 9 && a.n_choices == 2 && !a.cached);
 	assert_string_equal(a.choices[0].text, "Because of this and that.\nScore: 1");
 	assert_string_equal(a.choices[1].finish, "stop");
-	assert_true(a.prompt_tokens == 1 && a.completion_tokens == 7 && !a.choices[0].logprobs);
+	assert_true(a.prompt_tokens == 1 && a.completion_tokens == 7 && a.choices[0].logprobs);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(a.json, "choices"), 0), "index")), 1);
 	assert_int_equal(od_openai_next(s, &a, NULL), OD_EOF);
 	od_openai_close(s);
