@@ -16,6 +16,6 @@ static const struct od_command commands[] = { OD_EVAL_COMMANDS(X) };
 int
 main(int argc, char **argv)
 {
-	od_device_settle_threads(argv);
+	od_device_settle_threads(argv, OD_SPINS_PASS);
 	return od_commands_main(&family, commands, sizeof commands / sizeof *commands, argc, argv);
 }

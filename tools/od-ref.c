@@ -309,7 +309,7 @@ main(int argc, char **argv)
 	int64_t skipped = 0;
 	size_t n_files;
 
-	od_device_settle_threads(argv);
+	od_device_settle_threads(argv, OD_SPINS_PASS);
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
 	if (!o.model)

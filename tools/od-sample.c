@@ -198,7 +198,7 @@ main(int argc, char **argv)
 	int64_t skipped = 0;
 	size_t n_files;
 
-	od_device_settle_threads(argv);
+	od_device_settle_threads(argv, OD_SPINS_STEP);
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
 	if (sample_options_check(&o, &err) == OD_OK)

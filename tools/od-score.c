@@ -15,6 +15,6 @@ main(int argc, char **argv)
 
 	if (!command || command->run == od_score_data)
 		return od_score_data(command ? argc - 1 : argc, command ? argv + 1 : argv);
-	od_device_settle_threads(argv);
+	od_device_settle_threads(argv, OD_SPINS_PASS);
 	return command->run(argc - 1, argv + 1);
 }

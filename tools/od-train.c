@@ -695,7 +695,7 @@ main(int argc, char **argv)
 	char **kept = calloc((size_t)argc + 1, sizeof *kept);      /* the parser reorders argv */
 	enum od_status st;
 
-	od_device_settle_threads(argv);
+	od_device_settle_threads(argv, OD_SPINS_PASS);
 	if (kept)
 		memcpy(kept, argv, (size_t)argc * sizeof *kept);
 	t.argv = kept ? kept : argv;
