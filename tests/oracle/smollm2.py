@@ -57,11 +57,12 @@ def main():
     bf16 = od_ref([{k: e[k] for k in ids} for e in expected], "--dtype", "bf16")
     off = [(abs(g[f"ref_{s}_logps"] - e[f"{s}_logp"]), -e[f"{s}_logp"], e[f"{s}_tokens"])
            for g, e in zip(bf16, expected) for s in ("chosen", "rejected")]
-    # A logit of about 20 is rounded by 0.04 in bf16: a few tokens are measured by that, a response of ten or more by its sum.
+    # Half a unit of bf16 is 0.0625 at a logit between 16 and 32: a few tokens are measured by that, a response of ten or more by its
+    # sum. (The worst is 0.034 a token with AMX, 0.044 with vdpbf16ps: the two sum in different orders.)
     # (PyTorch's worst on these is 1.5 % in bf16 and 2.3 % under autocast, on the same short responses.)
     long, short = [d / size for d, size, n in off if n >= 10], [d / n for d, _, n in off if n < 10]
     ok(len(bf16) == len(expected) and max(long) < 0.01, f"bf16: summed log-probs within 1 %, worst {100 * max(long):.2g} %")
-    ok(max(short) < 0.04, f"bf16: of less than ten tokens within 0.04 a token, worst {max(short):.2g}")
+    ok(max(short) < 0.0625, f"bf16: of less than ten tokens within 0.0625 a token, worst {max(short):.2g}")
     print(f"1..{count}")
     return failed != 0
 
