@@ -58,7 +58,7 @@ def main():
     off = [(abs(g[f"ref_{s}_logps"] - e[f"{s}_logp"]), -e[f"{s}_logp"], e[f"{s}_tokens"])
            for g, e in zip(bf16, expected) for s in ("chosen", "rejected")]
     # Half a unit of bf16 is 0.0625 at a logit between 16 and 32: a few tokens are measured by that, a response of ten or more by its
-    # sum. (The worst is 0.034 a token with AMX, 0.044 with vdpbf16ps: the two sum in different orders.)
+    # sum. (The worst is 0.044 a token with vdpbf16ps, less than 0.04 with AMX: the two sum in different orders.)
     # (PyTorch's worst on these is 1.5 % in bf16 and 2.3 % under autocast, on the same short responses.)
     long, short = [d / size for d, size, n in off if n >= 10], [d / n for d, _, n in off if n < 10]
     ok(len(bf16) == len(expected) and max(long) < 0.01, f"bf16: summed log-probs within 1 %, worst {100 * max(long):.2g} %")
