@@ -34,12 +34,6 @@ struct od_decoder {
 	void *rows;                                /* [max_seqs, hidden] after the final norm */
 };
 
-int64_t
-od_decoder_token_bytes(const struct od_model_config *c, enum od_dtype type)
-{
-	return 2 * (int64_t)c->n_layers * c->n_kv_heads * c->head_dim * (int64_t)od_dtype_size(type);
-}
-
 /* ---- opening ---- */
 
 static enum od_status

@@ -22,9 +22,6 @@ OD_MUST_CHECK enum od_status od_decoder_open(struct od_decoder **out, const stru
 	struct od_error *err);
 void od_decoder_close(struct od_decoder *d);       /* NULL is fine */
 
-/* Bytes of the cache for a token. */
-int64_t od_decoder_token_bytes(const struct od_model_config *c, enum od_dtype type);
-
 /* Pages that a prompt of n tokens with so many samples of at most max_new tokens takes, and those that are free. */
 int64_t od_decoder_pages(int32_t n, int32_t samples, int64_t max_new);
 int64_t od_decoder_free_pages(const struct od_decoder *d);

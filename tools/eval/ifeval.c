@@ -204,19 +204,6 @@ evaluate(const struct ifeval_options *o, const char *const *files, size_t n_file
 	return st;
 }
 
-static enum od_status
-compare(const struct ifeval_options *o, size_t n_files, struct od_error *err)
-{
-	char *a = NULL, *b = NULL;
-	enum od_status st = report_compare_names(&o->report, &a, &b, err);
-
-	if (st == OD_OK)
-		st = report_compare_files(&o->report, a, b, n_files, err);
-	free(a);
-	free(b);
-	return st;
-}
-
 int
 od_eval_ifeval(int argc, char **argv)
 {
@@ -234,13 +221,15 @@ od_eval_ifeval(int argc, char **argv)
 	struct od_error err = OD_ERROR_INIT;
 	const char *const *files;
 	int64_t skipped = 0;
+	enum od_status st;
 	size_t n_files;
 
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
 	if (o.report.compare != NULL)
-		(void)compare(&o, n_files, &err);
+		st = report_compare(&o.report, n_files, &err);
 	else
-		(void)evaluate(&o, files, n_files, &skipped, &err);
+		st = evaluate(&o, files, n_files, &skipped, &err);
+	(void)st;                                  /* err tells od_cli_end */
 	return od_cli_end(&err, skipped);
 }
