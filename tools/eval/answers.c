@@ -196,6 +196,7 @@ manifest(const struct answers *a, const json_t *record)
 		json_object_set_new(run, "samples", json_integer((json_int_t)samples));
 	put(run, "grader", a->plan->grader);
 	put(run, "judge", a->plan->judge);
+	json_object_update(run, (json_t *)(uintptr_t)a->plan->more);
 	put(run, "version", OD_VERSION);
 	return run;
 }

@@ -62,6 +62,7 @@ struct answers_plan {
 	json_t *questions;                         /* array of records that name the item; NULL when nothing can be asked */
 	const char *key, *prompt;                  /* members of each question: its name, a string or an integer; the prompt */
 	const char *grader, *judge;                /* what judges the answers, NULL: nothing */
+	const json_t *more;                        /* further members of the manifest, NULL: none */
 	const struct od_service_options *service;  /* the judge's, NULL: none. Its key is not shown to the model's service */
 	int64_t threads;
 	uint64_t seed;

@@ -41,6 +41,7 @@ struct run {
 	struct ifeval_options *o;
 	struct answers_plan plan;
 	struct answers answers;
+	json_t *how;                               /* what verdicts depend on besides, for the manifest */
 	struct od_ifeval_data data;
 	struct od_punkt *punkt;
 	struct od_langid *langid;
@@ -96,8 +97,11 @@ open_answers(struct run *r, const char *const *files, size_t n_files, struct od_
 	struct od_record_options records = o->records;
 	enum od_status st = OD_OK;
 
+	r->how = json_pack("{s:s, s:s}", "sentences", r->punkt != NULL ? "punkt" : "unicode", "language", r->langid != NULL ? "langdetect" : "none");
+	if (r->how == NULL)
+		return od_fail_nomem(err, "a manifest", 64);
 	r->plan = (struct answers_plan){ .benchmark = "ifeval", .data = o->data, .preset = presets, .key = "key", .prompt = "prompt",
-		.threads = o->common.threads, .seed = o->records.seed };
+		.more = r->how, .threads = o->common.threads, .seed = o->records.seed };
 	if (answers_asks(&o->answers)) {
 		st = make_questions(r, err);
 		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
@@ -172,6 +176,8 @@ judge(struct run *r, const struct od_record *rec, struct od_error *err)
 
 	if (st == OD_OK)
 		st = answers_take(&r->answers, rec->json, err);
+	if (st == OD_EMISMATCH)
+		return od_error_prefix(err, "%s:%lld: ", rec->source, (long long)rec->lineno);
 	if (st != OD_OK)
 		return st == OD_EFORMAT ? od_jsonl_reject(r->in, rec, err) : st;
 	st = od_ifeval_judge(&r->result, p, r->checker, response, len, err);
@@ -242,6 +248,7 @@ close_all(struct run *r)
 	od_ifeval_result_release(&r->result);
 	od_buf_release(&r->line);
 	json_decref(r->plan.questions);
+	json_decref(r->how);
 	answers_release(&r->answers);
 }
 
