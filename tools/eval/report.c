@@ -153,6 +153,22 @@ report_compare_files(const struct report_options *o, const char *a, const char *
 	return st;
 }
 
+char *
+report_label(const char *file)
+{
+	static const char *const extensions[] = { "gz", "zst", "xz", "jsonl", "json" };
+	const char *slash = strrchr(file, '/'), *base = slash != NULL && slash[1] != '\0' ? slash + 1 : file;
+	size_t n = strlen(base);
+
+	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+		size_t k = strlen(extensions[i]);
+
+		if (n > k + 1 && base[n - k - 1] == '.' && memcmp(base + n - k, extensions[i], k) == 0)
+			n -= k + 1;
+	}
+	return od_strndup(base, n);
+}
+
 enum od_status
 report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err)
 {

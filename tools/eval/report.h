@@ -46,6 +46,9 @@ OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, c
 OD_MUST_CHECK enum od_status report_compare_files(const struct report_options *o, const char *a, const char *b, size_t n_files,
 	struct od_error *err);
 
+/* What a file is called in tables: its base name without extensions ("gsm8k" of "data/gsm8k.jsonl.gz"), malloc'd. */
+char *report_label(const char *file);
+
 /* Splits --compare A,B; the two are malloc'd. */
 OD_MUST_CHECK enum od_status report_compare_names(const struct report_options *o, char **a, char **b, struct od_error *err);
 
