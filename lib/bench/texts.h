@@ -27,7 +27,7 @@ extern const char *const od_training_fields[];
 const char *od_question_of(const json_t *record, size_t *len);
 
 /* What a model answered, in the form of od-sample, of the benchmarks' items or of their publishers: response, responses[0],
- * output, text, completion, or the first choice of an Arena-Hard answer. NULL when there is none. */
+ * output, output_2 (the model's in AlpacaEval's annotations), text, completion, or the first choice of an Arena-Hard answer. NULL when there is none. */
 const char *od_answer_of(const json_t *record, size_t *len);
 
 /* What names a record: id, key, question_id, uid or prompt_id (a string or an integer) as text; "" when there is none.

@@ -102,12 +102,6 @@ split_fields(const char *option, const char *list, const char *const *defaults, 
 	return st;
 }
 
-static bool
-is_stdout(const char *name)
-{
-	return name != NULL && strcmp(name, "-") == 0;
-}
-
 static enum od_status
 check_options(const struct overlap_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
@@ -119,9 +113,9 @@ check_options(const struct overlap_options *o, const char *const *files, size_t 
 		from_stdin += strcmp(files[i], "-") == 0;
 	if (from_stdin > 1)
 		return od_fail(err, OD_EUSAGE, "standard input can be read once only");
-	if (is_stdout(o->clean) && (is_stdout(o->report.items) || is_stdout(o->report.summary)))
+	if (report_is_stdout(o->clean) && (report_is_stdout(o->report.items) || report_is_stdout(o->report.summary)))
 		return od_fail(err, OD_EUSAGE, "option '--clean' and another one cannot both be standard output");
-	if (o->clean != NULL && !is_stdout(o->clean) && strcmp(o->clean, files[0]) == 0)
+	if (o->clean != NULL && !report_is_stdout(o->clean) && strcmp(o->clean, files[0]) == 0)
 		return od_fail(err, OD_EUSAGE, "option '--clean': '%s' is the training data", o->clean);
 	return OD_OK;
 }
@@ -353,7 +347,7 @@ report(struct run *r, int64_t *hit, struct od_error *err)
 	struct od_jsonl_writer *items = NULL;
 	enum od_status st = OD_OK, end;
 
-	if (where.items != NULL || !is_stdout(r->o->clean))
+	if (where.items != NULL || !report_is_stdout(r->o->clean))
 		st = report_open_items(&where, r->o->common.framed, &items, err);
 	for (size_t i = 0; st == OD_OK && i < r->n_bench; i++) {
 		st = write_items(r, items, &r->bench[i], err);
@@ -395,8 +389,8 @@ open_all(struct run *r, const char *const *files, size_t n_files, struct od_erro
 		st = od_jsonl_open(&r->in, files, 1, &o->records, err);
 	if (st != OD_OK || o->clean == NULL)
 		return st;
-	st = is_stdout(o->clean) ? od_out_open(&r->clean_out, "-", err) : od_atomic_file_begin(&r->clean, o->clean, err);
-	r->clean_out = is_stdout(o->clean) ? r->clean_out : r->clean.out;
+	st = report_is_stdout(o->clean) ? od_out_open(&r->clean_out, "-", err) : od_atomic_file_begin(&r->clean, o->clean, err);
+	r->clean_out = report_is_stdout(o->clean) ? r->clean_out : r->clean.out;
 	return st;
 }
 
@@ -405,7 +399,7 @@ close_clean(struct run *r, enum od_status st, struct od_error *err)
 {
 	enum od_status end = OD_OK;
 
-	if (is_stdout(r->o->clean))
+	if (report_is_stdout(r->o->clean))
 		end = od_out_close(r->clean_out, st == OD_OK ? err : NULL);
 	else if (st == OD_OK && r->clean_out != NULL)
 		end = od_atomic_file_commit(&r->clean, err);
