@@ -301,25 +301,33 @@ value_at(const struct od_sheet *s, size_t row, size_t column)
 }
 
 static enum od_status
-pair_items(struct od_cases *c, const size_t column[2], struct od_error *err)
+pair_items(struct od_cases *c, struct od_error *err)
 {
-	const struct od_sheet *a = &c->side[0].sheet, *b = &c->side[1].sheet;
 	struct od_sheet_matches m;
-	enum od_status st = od_sheet_match(&m, a, b, err);
+	enum od_status st = od_sheet_match(&m, &c->side[0].sheet, &c->side[1].sheet, err);
 
 	if (st == OD_OK)
 		st = od_alloc(&c->c, (size_t)m.matched, sizeof *c->c, "cases", err);
-	for (size_t i = 0; st == OD_OK && i < (size_t)m.matched; i++) {
-		double x = value_at(a, m.a[i], column[0]), y = value_at(b, m.b[i], column[1]);
-
-		c->c[c->n++] = (struct od_case){ a->key[m.a[i]], { m.a[i], m.b[i] }, { x, y }, change_of(x, y) };
-	}
+	for (size_t i = 0; st == OD_OK && i < (size_t)m.matched; i++)
+		c->c[c->n++] = (struct od_case){ .id = c->side[0].sheet.key[m.a[i]], .row = { m.a[i], m.b[i] } };
 	c->only[0] = m.only_a;
 	c->only[1] = m.only_b;
 	od_sheet_matches_release(&m);
 	if (c->n > 0)
 		qsort(c->c, c->n, sizeof *c->c, by_row);
 	return st;
+}
+
+static void
+take_verdicts(struct od_cases *c, const size_t column[2])
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct od_case *k = &c->c[i];
+
+		for (int s = 0; s < 2; s++)
+			k->verdict[s] = value_at(&c->side[s].sheet, k->row[s], column[s]);
+		k->change = change_of(k->verdict[0], k->verdict[1]);
+	}
 }
 
 /* Two files may have the same ids and be of different benchmarks. */
@@ -356,10 +364,10 @@ enum od_status
 od_cases_match(struct od_cases *c, const char *metric, bool mixed, int resamples, uint64_t seed, struct od_error *err)
 {
 	size_t column[2];
-	enum od_status st = choose_metric(c, metric, column, err);
+	enum od_status st = pair_items(c, err);
 
 	if (st == OD_OK)
-		st = pair_items(c, column, err);
+		st = choose_metric(c, metric, column, err);
 	if (st == OD_OK && !mixed)
 		st = check_prompts(c, err);
 	if (st == OD_OK)
@@ -369,6 +377,7 @@ od_cases_match(struct od_cases *c, const char *metric, bool mixed, int resamples
 	for (size_t k = 0; k < c->pairing.n_columns; k++)
 		if (strcmp(c->pairing.column[k]->name, c->metric) == 0)
 			c->paired = c->pairing.result[k];
+	take_verdicts(c, column);
 	count(c);
 	if (c->paired.n == 0)
 		return od_fail(err, OD_EMISMATCH, "no item has a verdict '%s' in both files", c->metric);

@@ -7,6 +7,8 @@
 #include "stats/draw.h"
 #include "text/cells.h"
 
+enum { LABEL = 11 };                           /* columns of a label of the head */
+
 void
 compare_verdict(const struct compare_view *v, size_t i, int side, struct od_buf *out)
 {
@@ -26,12 +28,16 @@ compare_verdict(const struct compare_view *v, size_t i, int side, struct od_buf 
 void
 compare_value(const json_t *value, struct od_buf *out)
 {
+	char number[OD_NUMBER_TEXT];
+
+	if (json_is_real(value))
+		od_number_text(number, json_real_value(value), 4);
 	if (json_is_boolean(value))
 		od_buf_str(out, json_is_true(value) ? "yes" : "no");
 	else if (json_is_integer(value))
 		od_buf_printf(out, "%lld", (long long)json_integer_value(value));
 	else if (json_is_real(value))
-		od_buf_json_double(out, json_real_value(value));
+		od_buf_str(out, number);
 	else if (json_is_string(value))
 		od_buf_append(out, json_string_value(value), json_string_length(value));
 	else
@@ -71,13 +77,12 @@ static void
 row_means(const struct compare_view *v, struct od_buf *b)
 {
 	const struct od_paired *r = &v->cases->paired;
-	const double values[] = { r->mean_a, r->mean_b, r->diff, r->ci.low, r->ci.high, v->cases->p };
-	char text[6][OD_NUMBER_TEXT];
+	const double values[] = { r->mean_a, r->mean_b, r->diff, r->ci.low, r->ci.high };
+	char text[5][OD_NUMBER_TEXT];
 
-	for (size_t i = 0; i < 6; i++)
-		od_number_text(text[i], values[i], i == 5 ? 2 : 4);
-	od_buf_printf(b, "A %s, B %s; B - A %s, 95 %% interval [%s, %s]; p %s (%s)", text[0], text[1], text[2], text[3], text[4], text[5],
-		v->cases->binary ? "McNemar, exact" : "sign flips");
+	for (size_t i = 0; i < 5; i++)
+		od_number_text(text[i], values[i], i < 2 ? 4 : 3);
+	od_buf_printf(b, "A %s, B %s; B - A %s, 95 %% interval [%s, %s]", text[0], text[1], text[2], text[3], text[4]);
 }
 
 void
@@ -85,6 +90,7 @@ compare_head(const struct compare_view *v, compare_row *row, void *arg)
 {
 	const struct od_cases *c = v->cases;
 	struct od_buf b = OD_BUF_INIT;
+	char p[OD_NUMBER_TEXT];
 
 	for (int s = 0; s < 2; s++) {
 		od_buf_clear(&b);
@@ -105,26 +111,42 @@ compare_head(const struct compare_view *v, compare_row *row, void *arg)
 	od_buf_clear(&b);
 	row_means(v, &b);
 	row(arg, "means", od_buf_ok(&b) ? b.data : "");
+	od_number_text(p, c->p, 2);
+	od_buf_clear(&b);
+	od_buf_printf(&b, "p %s (%s)", p, c->binary ? "McNemar's, exact" : "sign flips");
+	row(arg, "test", od_buf_ok(&b) ? b.data : "");
 	od_buf_clear(&b);
 	od_buf_printf(&b, "%zu of %zu (%s)", v->n, v->selected, v->show);
 	row(arg, "shown", od_buf_ok(&b) ? b.data : "");
 	od_buf_release(&b);
 }
 
+struct text_head {
+	struct od_buf *out;
+	int width;
+};
+
+/* A label, and the text wrapped beside it. */
 static void
 text_row(void *arg, const char *label, const char *text)
 {
-	struct od_buf *out = arg;
+	const struct text_head *h = arg;
+	struct od_wrapped w = OD_WRAPPED_INIT;
 
-	od_buf_printf(out, "%-10s ", label);
-	od_visible(out, text, strlen(text), false);
-	od_buf_char(out, '\n');
+	od_wrap(&w, text, strlen(text), h->width - LABEL);
+	for (size_t k = 0; k < w.n; k++) {
+		od_buf_printf(h->out, "%-*s", LABEL, k == 0 ? label : "");
+		od_buf_append(h->out, w.text.data + w.line[k].at, w.line[k].len);
+		od_buf_char(h->out, '\n');
+	}
+	h->out->failed = h->out->failed || !od_buf_ok(&w.text);
+	od_wrapped_release(&w);
 }
 
 void
 compare_head_text(const struct compare_view *v, struct od_buf *out)
 {
-	compare_head(v, text_row, out);
+	compare_head(v, text_row, &(struct text_head){ out, v->width });
 }
 
 /* ---- for programs ---------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
 
 enum { BESIDE_FROM = 100, INDENT = 2 };        /* columns from which responses stand side by side */
 
+static const char no_text[] = "[no text: give --outputs-a and --outputs-b]";
+
 static void
 put(struct od_buf *out, const char *s)
 {
@@ -18,7 +20,7 @@ blanks(struct od_buf *out, int n)
 	od_buf_printf(out, "%*s", n > 0 ? n : 0, "");
 }
 
-/* Lines of w to show, and a word on the others. */
+/* Lines of w to show. */
 static size_t
 shown(const struct compare_view *v, const struct od_wrapped *w)
 {
@@ -31,13 +33,14 @@ put_line(struct od_buf *out, const struct od_wrapped *w, size_t k)
 	od_buf_append(out, w->text.data + w->line[k].at, w->line[k].len);
 }
 
+/* of: whose lines, "A: " or nothing. */
 static void
-put_more(const struct compare_view *v, const struct od_wrapped *w, struct od_buf *out)
+put_more(const struct compare_view *v, const struct od_wrapped *w, const char *of, struct od_buf *out)
 {
-	size_t n = shown(v, w);
+	size_t n = w->n - shown(v, w);
 
-	if (n < w->n)
-		od_buf_printf(out, "  [%zu more lines]\n", w->n - n);
+	if (n > 0)
+		od_buf_printf(out, "  [%s%zu more line%s]\n", of, n, n > 1 ? "s" : "");
 }
 
 static void
@@ -51,7 +54,7 @@ put_block(const struct compare_view *v, const char *s, size_t len, struct od_buf
 		put_line(out, &w, k);
 		od_buf_char(out, '\n');
 	}
-	put_more(v, &w, out);
+	put_more(v, &w, "", out);
 	out->failed = out->failed || !od_buf_ok(&w.text);
 	od_wrapped_release(&w);
 }
@@ -85,7 +88,7 @@ response_below(const struct compare_view *v, size_t i, int side, struct od_buf *
 	if (s != NULL)
 		put_block(v, s, len, out);
 	else
-		od_buf_str(out, "  [no text: give --outputs-a and --outputs-b]\n");
+		od_buf_printf(out, "  %s\n", no_text);
 }
 
 /* A title cut to the width. */
@@ -123,7 +126,7 @@ responses_beside(const struct compare_view *v, size_t i, struct od_buf *out)
 		size_t len;
 		const char *s = od_case_response(v->cases, i, side, &len);
 
-		od_wrap(&w[side], s != NULL ? s : "[no text: give --outputs-a and --outputs-b]", s != NULL ? len : 43, width);
+		od_wrap(&w[side], s != NULL ? s : no_text, s != NULL ? len : sizeof no_text - 1, width);
 		n = shown(v, &w[side]) > n ? shown(v, &w[side]) : n;
 	}
 	for (size_t k = 0; k < n; k++) {
@@ -140,8 +143,7 @@ responses_beside(const struct compare_view *v, size_t i, struct od_buf *out)
 		od_buf_char(out, '\n');
 	}
 	for (int side = 0; side < 2; side++) {
-		if (shown(v, &w[side]) < w[side].n)
-			od_buf_printf(out, "  [%c: %zu more lines]\n", "AB"[side], w[side].n - shown(v, &w[side]));
+		put_more(v, &w[side], side ? "B: " : "A: ", out);
 		out->failed = out->failed || !od_buf_ok(&w[side].text);
 		od_wrapped_release(&w[side]);
 	}

@@ -29,7 +29,7 @@ struct overlap_options {
 #define T struct overlap_options
 
 static const struct od_opt overlap_opts[] = {
-	OD_OPT_INT(T, n, "n", "N", 1, OD_OVERLAP_MAX_N, "words of an n-gram"),
+	OD_OPT_INT(T, n, "ngram", "N", 1, OD_OVERLAP_MAX_N, "words of an n-gram"),
 	OD_OPT_INT(T, min_words, "min-words", "N", 1, OD_OVERLAP_MAX_N, "shorter items than N words are not looked for"),
 	OD_OPT_INT(T, shared, "common", "K", 0, 1e9, "n-grams that more than K items share count for nothing (0: all count)"),
 	OD_OPT_STR(T, train_field, "train-field", "PATH,...", "members of training records to look into (default: any known)"),
