@@ -16,7 +16,7 @@ static const char style[] =
 	"th{text-align:left;vertical-align:top;padding-right:1.5rem;font-weight:600}td{overflow-wrap:anywhere}\n"
 	"pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);border:1px solid var(--line);border-radius:4px;"
 	"padding:.75rem;margin:0;font:.9rem/1.45 ui-monospace,monospace}\n"
-	".two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem}.two>div{min-width:0}\n"
+	".two{display:grid;gap:1rem}.two>div{min-width:0}@media(min-width:60rem){.two{grid-template-columns:1fr 1fr}}\n"
 	".gained .change{color:var(--gain)}.lost .change{color:var(--loss)}\n";
 
 /* ---- HTML ------------------------------------------------------------------------------------------------------------------ */

@@ -456,8 +456,8 @@ od_eval_overlap(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "find a benchmark's items in training data",
 		.usage = "overlap [OPTION...] TRAIN BENCH...",
-		.epilog = "Reads training records (JSONL, '-' is standard input) and benchmarks in their publishers' form; writes\n"
-			"a line for each item of which an n-gram occurs in the training data, with the share that does.",
+		.epilog = "Reads training records (JSONL, '-' is standard input) and benchmarks in their publishers' form;\n"
+			"writes a line for each item of which an n-gram occurs there, with the share that does.",
 	};
 	struct overlap_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
 		.n = OD_OVERLAP_N, .min_words = OD_OVERLAP_MIN_WORDS };

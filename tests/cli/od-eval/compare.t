@@ -18,7 +18,7 @@ cat >"$T/data" <<'EOF'
 {"key":2,"prompt":"A title.","instruction_id_list":["detectable_format:title"],"kwargs":[{"num_words":null}]}
 {"key":10,"prompt":"No commas.","instruction_id_list":["punctuation:no_comma"],"kwargs":[{}]}
 EOF
-printf '%s\n' '{"key":1,"response":"Sure, fine"}' '{"key":2,"response":"<<It>>"}' '{"key":10,"response":"Yes"}' >"$T/out-a"
+printf '%s\n' '{"key":1,"responses":[{"text":"Sure, fine"}]}' '{"key":2,"response":"<<It>>"}' '{"key":10,"response":"Yes"}' >"$T/out-a"
 printf '%s\n' '{"key":1,"responses":[{"text":"\"Sure\"","tokens":3,"finish_reason":"stop"}]}' '{"key":2,"response":"It"}' \
     '{"key":10,"response":"No"}' >"$T/out-b"
 for m in a b; do "$E" ifeval -q --data "$T/data" "$T/out-$m" >"$T/$m.jsonl"; done
@@ -117,8 +117,10 @@ bad 2 "contradict" "two forms" --json --markdown "$T/a.jsonl" "$T/b.jsonl"
 bad 2 "one thing only" "two things on stdout" --json --summary - "$T/a.jsonl" "$T/b.jsonl"
 bad 2 "at least 20" "a narrow width" --width 5 "$T/a.jsonl" "$T/b.jsonl"
 bad 2 "read once" "stdin twice" - -
-bad 3 "no item in common" "no common item" "$T/a.jsonl" "$T/s1.jsonl"
-bad 3 "no verdict in common; are they of one benchmark" "two benchmarks" <(sed 's/"q1"/"1"/' "$T/s1.jsonl") "$T/a.jsonl"
+sed 's/,"run":.*/}/' "$T/a.jsonl" >"$T/unknown.jsonl"
+bad 3 "no item in common" "no common item" "$T/unknown.jsonl" "$T/s1.jsonl"
+bad 3 "'benchmark' is \"ifeval\" and not known" "two benchmarks" "$T/a.jsonl" "$T/s1.jsonl"
+bad 3 "no verdict in common; are they of one benchmark" "two benchmarks that do not say so" <(sed 's/"q1"/"1"/' "$T/s1.jsonl") "$T/unknown.jsonl"
 bad 3 "has a number 'x'" "no such verdict" --metric x "$T/a.jsonl" "$T/b.jsonl"
 bad 3 ":4: a second item with id '1', the first is in line 1" "an id twice" <(cat "$T/a.jsonl" "$T/a.jsonl") "$T/b.jsonl"
 bad 3 "no item has a verdict" "a file without verdicts" <(echo '{"id":"1"}') "$T/b.jsonl"
