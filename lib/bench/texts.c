@@ -13,8 +13,8 @@ const char *const od_training_fields[] = { "prompt", "chosen", "rejected", "resp
 	"input", "output", "question", "problem", "query", "answer", "solution", "response", "completion", "text", NULL };
 
 static const char *const object_texts[] = { "content", "text", "value", NULL };
-static const char *const answer_paths[] = { "response", "responses.0", "output", "output_2", "text", "completion", "choices.0.turns.0.content",
-	"choices.0.turns.0", NULL };
+static const char *const answer_paths[] = { "response", "responses.0", "output", "output_2", "text", "completion",
+	"choices.0.turns.0.content", "choices.0.turns.0", NULL };
 static const char *const name_members[] = { "id", "key", "question_id", "uid", "prompt_id", NULL };
 
 static enum od_status

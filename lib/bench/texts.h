@@ -20,14 +20,15 @@ OD_MUST_CHECK enum od_status od_texts_at(const json_t *record, const char *path,
 	struct od_error *err);
 
 /* NULL-terminated names of members, in the order of preference: what an item asks; what training records hold. */
-extern const char *const od_question_fields[];     /* prompt, instruction, question, problem, query, turns, messages */
+extern const char *const od_question_fields[]; /* prompt, instruction, question, problem, query, turns, messages */
 extern const char *const od_training_fields[];
 
 /* The first of od_question_fields that has a text; its first text. NULL when there is none. */
 const char *od_question_of(const json_t *record, size_t *len);
 
-/* What a model answered, in the form of od-sample, of the benchmarks' items or of their publishers: response, responses[0],
- * output, output_2 (the model's in AlpacaEval's annotations), text, completion, or the first choice of an Arena-Hard answer. NULL when there is none. */
+/* What a model answered, in the form of od-sample, of the benchmarks' items or of their publishers: response, responses[0], output,
+ * output_2 (the model's in AlpacaEval's annotations), text, completion, or the first choice of an Arena-Hard answer. NULL when
+ * there is none. */
 const char *od_answer_of(const json_t *record, size_t *len);
 
 /* What names a record: id, key, question_id, uid or prompt_id (a string or an integer) as text; "" when there is none.

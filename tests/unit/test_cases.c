@@ -302,5 +302,6 @@ main(void)
 		cmocka_unit_test(refusals),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

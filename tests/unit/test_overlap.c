@@ -266,5 +266,6 @@ main(void)
 		cmocka_unit_test(texts_of_records),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* overlap.c -- od-eval overlap: which items of benchmarks stand in training data. What is compared how is in lib/bench/overlap.h. */
+/* overlap.c -- od-eval overlap: which items of benchmarks stand in training data. The method is lib/bench/overlap.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +78,8 @@ struct run {
 
 /* Cuts a list at its commas; what is without a list takes the default, which is not owned. */
 static enum od_status
-split_fields(const char *option, const char *list, const char *const *defaults, char **text, const char ***out, struct od_error *err)
+split_fields(const char *option, const char *list, const char *const *defaults, char **text, const char ***out,
+	struct od_error *err)
 {
 	size_t n = 0;
 	enum od_status st;

@@ -139,7 +139,7 @@ bad 3 "temperature.*--mixed" "runs that were not made alike" "$T/m1.jsonl" "$T/m
 run_tool "$E" compare --mixed "$T/m1.jsonl" "$T/m2.jsonl"
 exit_is 0 "--mixed"
 like "$err" "temperature" "--mixed warns"
-like "$out" "A +first \(.*B +second \(.*benchmark +sedareval" "the manifest names models and benchmark"
+like "$out" "A +first.*B +second.*benchmark +sedareval" "the manifest names models and benchmark"
 run_tool "$E" compare -q --mixed --json <(sed 's/"prompt":"/&X/' "$T/e1.jsonl") "$T/e2.jsonl"
 exit_is 0 "--mixed: prompts may differ"
 done_testing
