@@ -44,6 +44,8 @@ od_cli_begin(const struct od_tool *tool, struct od_common_options *c)
 	hold_standard_descriptors();
 	restore_sigpipe();
 	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (!isatty(STDOUT_FILENO))                        /* one write at the end, whose error is then known */
+		setvbuf(stdout, NULL, _IOFBF, (size_t)64 << 10);
 	if (c)
 		c->framed = framed && *framed && strcmp(framed, "0") != 0;
 }
