@@ -122,29 +122,6 @@ judge(struct run *r, const struct od_record *rec, struct od_error *err)
 	return write_item(r, p, response, len, err);
 }
 
-/* Prompts without an output are named, and refused unless allowed. */
-static enum od_status
-check_missing(struct run *r, struct od_error *err)
-{
-	struct od_buf names = OD_BUF_INIT;
-	enum od_status st = OD_OK;
-
-	for (size_t i = 0; i < r->data.n; i++) {
-		if (!r->data.p[i].seen && r->missing++ < 5)
-			od_buf_printf(&names, "%s%s", names.len ? ", " : "", r->data.p[i].key);
-	}
-	if (r->missing > 0 && !od_buf_ok(&names))
-		st = od_fail_nomem(err, "a message", 1);
-	else if (r->missing > 0 && !r->o->allow_missing)
-		st = od_fail(err, OD_EFORMAT, "%lld of %zu prompts have no output (keys %s%s): give '--allow-missing' to judge the others",
-			(long long)r->missing, r->data.n, names.data, r->missing > 5 ? ", ..." : "");
-	else if (r->missing > 0)
-		od_warn("%lld of %zu prompts have no output and are left out of every figure: keys %s%s", (long long)r->missing,
-			r->data.n, names.data, r->missing > 5 ? ", ..." : "");
-	od_buf_release(&names);
-	return st;
-}
-
 static enum od_status
 report(const struct run *r, int64_t skipped, struct od_error *err)
 {
@@ -191,7 +168,7 @@ evaluate(const struct ifeval_options *o, const char *const *files, size_t n_file
 		st = judge(&r, &rec, err);
 	st = st == OD_EOF ? OD_OK : st;
 	if (st == OD_OK)
-		st = check_missing(&r, err);
+		st = report_missing(&r.data.roster, o->allow_missing, &r.missing, err);
 	end = od_jsonl_writer_close(r.items, err, st == OD_OK ? err : NULL);
 	st = st == OD_OK ? end : st;
 	if (st == OD_OK) {

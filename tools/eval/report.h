@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "bench/outputs.h"
 #include "bench/sheet.h"
 #include "common/cli.h"
 #include "io/jsonl.h"
@@ -38,6 +39,9 @@ OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool
 /* The same of texts made elsewhere: json into --summary, table on standard error otherwise (not under --quiet). */
 OD_MUST_CHECK enum od_status report_texts(const struct report_options *o, bool quiet, const struct od_buf *json,
 	const struct od_buf *table, struct od_error *err);
+
+/* *missing: how many items have no output. They are named: OD_EFORMAT, or under 'allow' a warning. */
+OD_MUST_CHECK enum od_status report_missing(const struct od_roster *r, bool allow, int64_t *missing, struct od_error *err);
 
 /* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). Refused (OD_EMISMATCH)
  * when their manifests differ in more than the model, unless --mixed. */
