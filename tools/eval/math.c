@@ -193,13 +193,13 @@ write_table(const struct run *r, struct od_buf *out)
 	const struct od_math_tally *t = &r->tally;
 	const struct od_math_dataset *d = r->data.dataset;
 
-	od_buf_printf(out, "%s (%s), grader %s: %zu problems, %lld sample%s each", d->name, r->data.known_by,
-		od_math_grader_names[r->o->grader], t->sheet.n, (long long)t->samples, t->samples == 1 ? "" : "s");
+	od_buf_printf(out, "%s (%s), grader %s: %zu problem%s, %lld sample%s each", d->name, r->data.known_by,
+		od_math_grader_names[r->o->grader], t->sheet.n, t->sheet.n == 1 ? "" : "s", (long long)t->samples, t->samples == 1 ? "" : "s");
 	if (t->no_answer > 0)
 		od_buf_printf(out, ", %lld without an answer", (long long)t->no_answer);
 	od_said_note(&t->said, out);
 	if (r->data.empty > 0)
-		od_buf_printf(out, "; %zu of the data's references are empty", r->data.empty);
+		od_buf_printf(out, "; references that are empty: %zu", r->data.empty);
 	if (r->data.n != (size_t)d->size)
 		od_buf_printf(out, "; the data has %zu problems, the published set %d", r->data.n, d->size);
 	od_buf_char(out, '\n');
