@@ -34,7 +34,7 @@ struct od_ifeval_prompt {
 struct od_ifeval_data {
 	struct od_ifeval_prompt *p;                /* [n] in the file's order */
 	size_t n, cap;
-	struct od_roster roster;                   /* the same prompts: which have an output */
+	struct od_roster roster;                   /* the same prompts: which have an output, which are part of the run */
 };
 
 /* OD_EFORMAT, with the place, for what is malformed, unknown, or there twice. */
@@ -62,7 +62,7 @@ void od_ifeval_result_release(struct od_ifeval_result *r);
 /* Of the whole prompt: undecided when one instruction is. */
 enum od_verdict od_ifeval_overall(const struct od_ifeval_result *r, int way);
 
-/* Appends an item: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict","prompt_loose","share_strict",
+/* Appends an item without its closing brace: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict","prompt_loose","share_strict",
  * "share_loose"} and, when units is not NULL, "units". Undecided is null. */
 void od_ifeval_write(const struct od_ifeval_prompt *p, const struct od_ifeval_result *r, const struct od_text_units *units,
 	struct od_buf *out);

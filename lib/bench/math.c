@@ -202,10 +202,8 @@ od_math_add(struct od_math_tally *t, const struct od_math_item *item, const stru
 		row[i] = od_pass_at_k(n, c, t->plan.k[i]);
 	for (size_t i = 0; i < t->n_votes; i++)
 		row[t->plan.n_k + i] = r->s[od_math_vote(r, (size_t)t->votes[i])].correct;
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n; i++)
 		t->no_answer += r->s[i].len == 0;
-		od_said_add(&t->said, &r->s[i].said);
-	}
 	return od_sheet_add(&t->sheet, item->id, 0, row, err);
 }
 

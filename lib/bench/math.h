@@ -71,7 +71,6 @@ struct od_math_tally {
 	size_t n_votes;
 	int64_t samples;                           /* of an item; 0 before the first */
 	int64_t no_answer;                         /* samples in which no answer was found */
-	struct od_said_tally said;
 };
 
 void od_math_tally_init(struct od_math_tally *t, const struct od_math_plan *plan);

@@ -106,7 +106,7 @@ od_roster_missing(const struct od_roster *r, struct od_buf *names)
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (!r->item[i].seen && n++ < NAMED)
+		if (!r->item[i].seen && !r->item[i].left_out && n++ < NAMED)
 			od_buf_printf(names, "%s%s", n > 1 ? ", " : "", r->item[i].id);
 	}
 	od_buf_str(names, n > NAMED ? ", ..." : "");
@@ -174,29 +174,35 @@ od_said_add(struct od_said_tally *t, const struct od_said *said)
 
 	t->n++;
 	t->empty += od_utf8_strip(said->text, said->len, &from) == 0;
-	t->with_tokens += isfinite(said->tokens);
-	t->tokens += isfinite(said->tokens) ? said->tokens : 0;
-	t->with_finish += said->finish != NULL;
 	t->truncated += said->finish && !strcmp(said->finish, "length");
+	if (!isfinite(said->tokens))
+		return;
+	t->with_tokens++;
+	t->tokens += said->tokens;
 }
 
 void
 od_said_json(const struct od_said_tally *t, struct od_buf *out)
 {
-	bool all_tokens = t->n > 0 && t->with_tokens == t->n, all_finish = t->n > 0 && t->with_finish == t->n;
-
-	od_buf_printf(out, "\"answers\":{\"n\":%lld,\"mean_tokens\":", (long long)t->n);
-	od_buf_json_double(out, all_tokens ? t->tokens / (double)t->n : NAN);
-	od_buf_str(out, ",\"truncated\":");
-	od_buf_json_double(out, all_finish ? (double)t->truncated : NAN);
-	od_buf_printf(out, ",\"empty\":%lld}", (long long)t->empty);
+	if (t->n == 0)
+		return;
+	od_buf_printf(out, ",\"answers\":{\"n\":%lld,\"empty\":%lld", (long long)t->n, (long long)t->empty);
+	if (t->with_tokens > 0) {
+		od_buf_str(out, ",\"mean_tokens\":");
+		od_buf_json_double(out, t->tokens / (double)t->with_tokens);
+		od_buf_printf(out, ",\"truncated\":%lld", (long long)t->truncated);
+	}
+	od_buf_char(out, '}');
 }
 
 void
-od_said_note(const struct od_said_tally *t, struct od_buf *out)
+od_said_line(const struct od_said_tally *t, struct od_buf *out)
 {
-	if (t->empty > 0)
-		od_buf_printf(out, ", %lld empty", (long long)t->empty);
-	if (t->truncated > 0)
-		od_buf_printf(out, ", %lld cut at the length limit", (long long)t->truncated);
+	if (t->n == 0 || (t->with_tokens == 0 && t->empty == 0))
+		return;
+	od_buf_printf(out, "%lld answers, %lld empty", (long long)t->n, (long long)t->empty);
+	if (t->with_tokens > 0)
+		od_buf_printf(out, ", %.1f tokens on average, %lld cut at the limit", t->tokens / (double)t->with_tokens,
+			(long long)t->truncated);
+	od_buf_char(out, '\n');
 }

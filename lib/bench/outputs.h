@@ -33,6 +33,7 @@ struct od_roster_item {
 	const char *prompt;
 	size_t next;                               /* the next item of this prompt, or SIZE_MAX */
 	bool seen;                                 /* an output has been found for it */
+	bool left_out;                             /* it is no part of the run, and not missed; the caller's */
 };
 
 struct od_roster {
@@ -74,16 +75,17 @@ OD_MUST_CHECK enum od_status od_output_said(const json_t *output, size_t i, stru
 /* Lengths and ends of many. */
 struct od_said_tally {
 	int64_t n, empty;                          /* answers; those of nothing but white space */
-	int64_t with_tokens, with_finish, truncated;
+	int64_t with_tokens, truncated;            /* those that tell their length; those cut at the limit */
 	double tokens;
 };
 
 void od_said_add(struct od_said_tally *t, const struct od_said *said);
 
-/* Appends "answers":{"n","mean_tokens","truncated","empty"}: null for what is not known of every answer. */
+/* Appends ,"answers":{"n","empty","mean_tokens","truncated"}, the last two when an answer tells its length; nothing when there is
+ * none. */
 void od_said_json(const struct od_said_tally *t, struct od_buf *out);
 
-/* Appends ", 2 empty, 3 cut at the length limit", what there is of it. */
-void od_said_note(const struct od_said_tally *t, struct od_buf *out);
+/* Appends a line for people, with its end; nothing when there is nothing to tell. */
+void od_said_line(const struct od_said_tally *t, struct od_buf *out);
 
 #endif

@@ -12,7 +12,7 @@
 	X(arena_hard, "Arena-Hard: scores and intervals from a judge's verdicts") \
 	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
 	X(ifeval, "responses to IFEval's prompts: which instructions they follow") \
-	X(math, "the math sets (GSM8K, MATH500, ...): pass@k and votes of stored answers") \
+	X(math, "the math sets (GSM8K, MATH500, ...): pass@k and votes") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs") \
 	X(sedareval, "SedarEval: a judge's scores of 0 to 5 by each question's own rubric")
 

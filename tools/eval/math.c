@@ -1,10 +1,11 @@
-/* math.c -- od-eval math: judges stored answers to the problems of a math benchmark. */
+/* math.c -- od-eval math: judges answers to the problems of a math benchmark, stored ones or a model's made now. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/groups.h"
 #include "bench/math.h"
 #include "common/cli.h"
+#include "eval/answers.h"
 #include "eval/eval.h"
 #include "eval/report.h"
 
@@ -12,7 +13,8 @@ struct math_options {
 	struct od_common_options common;
 	struct od_record_options records;
 	struct report_options report;
-	const char *data, *dataset, *outputs, *k, *by;
+	struct answers_options answers;
+	const char *data, *dataset, *k, *by;
 	int grader;
 	bool majority, no_symbolic, allow_missing;
 };
@@ -22,9 +24,9 @@ struct math_options {
 static const struct od_opt math_opts[] = {
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark's problems, as its publisher gives them (required)"),
 	OD_OPT_STR(T, dataset, "dataset", "NAME", "which benchmark that is (default: recognised by the file)"),
-	OD_OPT_STR(T, outputs, "outputs", "FILE", "the model's answers; the same as naming the file alone"),
 	OD_OPT_ENUM(T, grader, "grader", "NAME", od_math_grader_names, "Qwen2.5-Math's grader, or the Uni-DPO authors' variant of it"),
 	OD_OPT_STR(T, k, "k", "N,...", "pass@k for these k besides 1"),
+	OD_OPT_INT(T, answers.respond.samples, "samples", "K", 1, 4096, "answers a model gives to a problem"),
 	OD_OPT_FLAG(T, majority, "majority", "the vote of the first k samples too; of all when no k is given"),
 	OD_OPT_STR(T, by, "by", "PATH", "pass@1 for each value of this member of the data"),
 	OD_OPT_FLAG(T, allow_missing, "allow-missing", "judge what is there when some problems have no output"),
@@ -34,8 +36,17 @@ static const struct od_opt math_opts[] = {
 
 #undef T
 
+/* Qwen2.5-Math's evaluation, and that of Uni-DPO's authors. */
+static const struct answers_preset presets[ANSWERS_PRESETS] = {
+	{ .format = OD_FORMAT_QWEN25_MATH, .temperature = 0, .top_p = 1, .max_tokens = 2048, .grader = "qwen" },
+	{ .format = OD_FORMAT_QWEN25_MATH_STEP, .temperature = 0, .top_p = 1, .max_tokens = 3000, .grader = "unidpo" },
+};
+
 struct run {
-	const struct math_options *o;
+	struct math_options *o;
+	struct answers_plan plan;
+	struct answers answers;
+	json_t *how;                               /* what verdicts depend on besides, for the manifest; or NULL */
 	struct od_math_data data;
 	struct od_jsonl *in;
 	struct od_jsonl_writer *items;
@@ -64,18 +75,70 @@ check_by(const struct run *r, struct od_error *err)
 	return any ? OD_OK : od_fail(err, OD_EUSAGE, "option '--by': no item of the data has a member '%s'", r->o->by);
 }
 
-/* What is known of how these results were made (bench/manifest.h). */
+/* The problems that the selection keeps, as questions; the others are no part of this run. */
 static enum od_status
-make_manifest(struct run *r, struct od_error *err)
+make_questions(struct run *r, struct od_error *err)
 {
-	json_t *run = json_pack("{s:s, s:s, s:s}", "benchmark", "math", "dataset", r->data.dataset->name, "grader",
-		od_math_grader_names[r->o->grader]);
-	bool ok = run != NULL && (!r->o->no_symbolic || json_object_set_new(run, "symbolic", json_false()) == 0);
+	int64_t chosen = 0;
+	bool bad;
 
-	if (ok)
-		od_sheet_made(&r->tally.sheet, run);
-	json_decref(run);
-	return ok ? OD_OK : od_fail_nomem(err, "a manifest", 1);
+	r->plan.questions = json_array();
+	bad = r->plan.questions == NULL;
+	for (size_t i = 0; !bad && i < r->data.n; i++) {
+		const struct od_math_item *p = &r->data.p[i];
+		bool asked = answers_selected(&r->o->records, (int64_t)i, p->id, chosen);
+
+		chosen += asked;
+		r->data.roster.item[i].left_out = !asked;
+		if (asked)
+			bad = json_array_append_new(r->plan.questions, json_pack("{s:s, s:s}", "id", p->id, "prompt", p->question.data)) != 0;
+	}
+	return bad ? od_fail_nomem(err, "questions", r->data.n) : OD_OK;
+}
+
+/* The answers, made now if a model is given. */
+static enum od_status
+open_answers(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
+{
+	struct math_options *o = r->o;
+	struct od_record_options records = o->records;
+	enum od_status st = OD_OK;
+
+	r->how = o->no_symbolic ? json_pack("{s:b}", "symbolic", 0) : NULL;
+	if (o->no_symbolic && r->how == NULL)
+		return od_fail_nomem(err, "a manifest", 64);
+	r->plan = (struct answers_plan){ .benchmark = "math", .dataset = r->data.dataset->name, .data = o->data, .preset = presets,
+		.key = "id", .prompt = "prompt", .grader = od_math_grader_names[o->grader], .more = r->how, .threads = o->common.threads,
+		.seed = o->records.seed };
+	if (answers_asks(&o->answers)) {
+		st = make_questions(r, err);
+		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
+	}
+	if (st == OD_OK)
+		st = answers_open(&r->answers, &o->answers, &r->plan, err);
+	if (st != OD_OK)
+		return st;
+	if (r->answers.file != NULL)
+		return od_jsonl_open(&r->in, &r->answers.file, 1, &records, err);
+	return od_jsonl_open(&r->in, files, n_files, &records, err);
+}
+
+/* What contradicts itself; a pass@k that the samples to be drawn cannot give. */
+static enum od_status
+check_options(const struct math_options *o, const struct od_math_plan *plan, const char *const *files, size_t n_files,
+	struct od_error *err)
+{
+	if (o->data == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's problems");
+	if (n_files > 0 && answers_asks(&o->answers))
+		return od_fail(err, OD_EUSAGE, "'%s': a model is to answer, no answers are read", files[0]);
+	if (o->answers.outputs != NULL && n_files > 0)
+		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
+	for (size_t i = 0; answers_asks(&o->answers) && i < plan->n_k; i++)
+		if (plan->k[i] > o->answers.respond.samples)
+			return od_fail(err, OD_EUSAGE, "option '--k' asks for pass@%lld of %lld sample%s: give '--samples'", (long long)plan->k[i],
+				(long long)o->answers.respond.samples, o->answers.respond.samples == 1 ? "" : "s");
+	return OD_OK;
 }
 
 static enum od_status
@@ -87,19 +150,14 @@ open_all(struct run *r, const char *const *files, size_t n_files, struct od_erro
 
 	plan.majority = o->majority;
 	od_math_tally_init(&r->tally, &plan);
-	if (st != OD_OK)
-		return st;
-	if (o->data == NULL)
-		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's problems");
-	if (o->outputs != NULL && n_files > 0)
-		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
-	st = od_math_data_read(&r->data, o->data, o->dataset, (enum od_math_grader)o->grader, err);
+	if (st == OD_OK)
+		st = check_options(o, &plan, files, n_files, err);
+	if (st == OD_OK)
+		st = od_math_data_read(&r->data, o->data, o->dataset, (enum od_math_grader)o->grader, err);
 	if (st == OD_OK)
 		st = check_by(r, err);
 	if (st == OD_OK)
-		st = make_manifest(r, err);
-	if (st == OD_OK)
-		st = od_jsonl_open(&r->in, o->outputs != NULL ? &o->outputs : files, o->outputs != NULL ? 1 : n_files, &o->records, err);
+		st = open_answers(r, files, n_files, err);
 	return st == OD_OK ? report_open_items(&o->report, o->common.framed, &r->items, err) : st;
 }
 
@@ -139,9 +197,13 @@ judge(struct run *r, const json_t *output, struct od_error *err)
 	item = &r->data.p[i];
 	st = od_math_judge(&r->result, r->data.dataset, item, output, (enum od_math_grader)o->grader, !o->no_symbolic, err);
 	if (st == OD_OK)
+		st = answers_take(&r->answers, output, err);
+	if (st == OD_OK)
 		st = od_math_add(&r->tally, item, &r->result, err);
 	if (st != OD_OK)
 		return st;
+	if (r->tally.sheet.run == NULL)
+		od_sheet_made(&r->tally.sheet, r->answers.run);
 	r->data.roster.item[i].seen = true;
 	st = count(r, item, err);
 	return st == OD_OK ? write_item(r, item, err) : st;
@@ -157,6 +219,8 @@ judge_stream(struct run *r, struct od_error *err)
 		st = judge(r, rec.json, err);
 		if (st == OD_EFORMAT)
 			st = od_jsonl_reject(r->in, &rec, err);
+		else if (st == OD_EMISMATCH)
+			od_error_prefix(err, "%s:%lld: ", rec.source, (long long)rec.lineno);
 		if (st != OD_OK)
 			return st;
 	}
@@ -171,10 +235,10 @@ write_summary(const struct run *r, int64_t skipped, struct od_buf *json)
 	const struct od_math_tally *t = &r->tally;
 
 	od_buf_printf(json, "{\"benchmark\":\"math\",\"dataset\":\"%s\",\"grader\":\"%s\",\"items\":%zu,\"samples\":%lld,\"missing\":%lld,"
-		"\"skipped\":%lld,\"no_answer\":%lld,\"empty_references\":%zu,", r->data.dataset->name, od_math_grader_names[r->o->grader], t->sheet.n,
+		"\"skipped\":%lld,\"no_answer\":%lld,\"empty_references\":%zu", r->data.dataset->name, od_math_grader_names[r->o->grader], t->sheet.n,
 		(long long)t->samples, (long long)r->missing, (long long)skipped, (long long)t->no_answer,
 		r->data.empty);
-	od_said_json(&t->said, json);
+	od_said_json(&r->answers.said, json);
 	od_buf_char(json, ',');
 	od_sheet_json(&t->sheet, json);
 	if (r->o->by != NULL) {
@@ -197,12 +261,12 @@ write_table(const struct run *r, struct od_buf *out)
 		od_math_grader_names[r->o->grader], t->sheet.n, t->sheet.n == 1 ? "" : "s", (long long)t->samples, t->samples == 1 ? "" : "s");
 	if (t->no_answer > 0)
 		od_buf_printf(out, ", %lld without an answer", (long long)t->no_answer);
-	od_said_note(&t->said, out);
 	if (r->data.empty > 0)
 		od_buf_printf(out, "; references that are empty: %zu", r->data.empty);
 	if (r->data.n != (size_t)d->size)
 		od_buf_printf(out, "; the data has %zu problems, the published set %d", r->data.n, d->size);
 	od_buf_char(out, '\n');
+	od_said_line(&r->answers.said, out);
 	od_sheet_table(&t->sheet, out);
 	if (r->o->by != NULL)
 		od_groups_table(&r->groups, r->o->by, out);
@@ -230,13 +294,16 @@ close_all(struct run *r)
 	od_math_result_release(&r->result);
 	od_math_tally_release(&r->tally);
 	od_groups_release(&r->groups);
+	json_decref(r->plan.questions);
+	json_decref(r->how);
+	answers_release(&r->answers);
 	od_buf_release(&r->line);
 }
 
 static enum od_status
-evaluate(const struct math_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
+evaluate(struct math_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
 {
-	struct run r = { .o = o };
+	struct run r = { .o = o, .answers = ANSWERS_INIT };
 	enum od_status st = open_all(&r, files, n_files, err), end;
 
 	if (st == OD_OK)
@@ -259,14 +326,15 @@ od_eval_math(int argc, char **argv)
 	static const struct od_tool tool = {
 		.name = "od-eval",
 		.summary = "judge answers to the problems of a math benchmark",
-		.usage = "math [OPTION...] --data FILE [FILE...]",
-		.epilog = "Reads JSONL with id, idx or prompt, and responses[].text or response; writes each problem's\n"
-			"verdicts, and pass@k over problems. Datasets: math, math500, minerva_math, gsm8k,\n"
-			"olympiadbench, aime24, amc23, gaokao2023en, college_math.",
+		.usage = "math [OPTION...] --data FILE --model DIR | [FILE...]",
+		.epilog = "Asks a model, or reads JSONL with id, idx or prompt, and responses[].text or response;\n"
+			"writes each problem's verdicts, and pass@k over problems. Datasets: math, math500, minerva_math,\n"
+			"gsm8k, olympiadbench, aime24, amc23, gaokao2023en, college_math.",
 	};
 	struct math_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
-		.report = REPORT_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "Evaluation", math_opts, &o, NULL }, { "Results", report_opts, &o.report, NULL },
+		.report = REPORT_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT };
+	struct od_opt_group groups[] = { { "Evaluation", math_opts, &o, NULL }, ANSWERS_GROUPS(&o.answers),
+		{ "Service", od_service_opts, &o.answers.respond.service, NULL }, { "Results", report_opts, &o.report, NULL },
 		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
 	const char *const *files;

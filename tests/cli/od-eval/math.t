@@ -55,7 +55,7 @@ reads college_math.jsonl '["0","Simplify.","2x","8"] ["1","Simplify.","3x","8"] 
 
 # One sample each, by prompt, id and position; what od-sample writes.
 cat >"$T/outputs" <<'EOF'
-{"prompt":"Double 2?","responses":[{"text":"So \\boxed{4}","tokens":5,"finish_reason":"stop"}],"sample":{"seed":1}}
+{"prompt":"Double 2?","responses":[{"text":"So \\boxed{4}","tokens":5,"finish_reason":"stop"}]}
 {"unique_id":"test/g/3.json","problem":"Angle?","responses":[{"text":"","tokens":9,"finish_reason":"length"}]}
 {"idx":0,"responses":[{"text":"The answer is 1/2.","tokens":4,"finish_reason":"stop"}]}
 EOF
@@ -65,12 +65,12 @@ is "$(jq -c '[.id,.pred,.["pass@1"],.response,.tokens,.finish_reason,.run.datase
     '["test/a/2.json","4",1,"So \\boxed{4}",5,"stop","math500","qwen"]
 ["test/g/3.json","",0,"",9,"length","math500","qwen"]
 ["test/a/1.json","\\frac{1}{2}",1,"The answer is 1/2.",4,"stop","math500","qwen"]' "items in the order of the outputs"
-like "$err" "3 problems, 1 sample each, 1 without an answer, 1 empty, 1 cut at the length limit; .*500" "the note counts what is lacking"
+like "$err" "3 problems, 1 sample each, 1 without an answer; .*500.3 answers, 1 empty, 6.0 tokens on average, 1 cut" "the notes count what is lacking"
 like "$err" "pass@1 +0.6667 .*level +mean.*1 +1 .*5 +0.5000 " "the tables"
 run_tool "$E" math -q --data "$T/math500.jsonl" --by subject --summary - "$T/outputs"
 is "$(jq -c '[.benchmark,.dataset,.grader,.items,.samples,.missing,.no_answer,.empty_references]' "$T/out")" \
     '["math","math500","qwen",3,1,0,1,0]' "the summary"
-is "$(jq -c '.answers' "$T/out")" '{"n":3,"mean_tokens":6,"truncated":1,"empty":1}' "how long the answers are"
+is "$(jq -c '.answers' "$T/out")" '{"n":3,"empty":1,"mean_tokens":6,"truncated":1}' "how long the answers are"
 is "$(jq -c '[.metrics["pass@1"]|(.mean*1e6|round),(.se*1e6|round),.n]' "$T/out")" '[666667,333333,3]' "a standard error over problems"
 is "$(jq -c '.by' "$T/out")" \
     '{"field":"subject","groups":{"Algebra":{"mean":1,"se":0,"n":2},"Geometry":{"mean":0,"se":null,"n":1}}}' "figures by subject"
@@ -112,8 +112,28 @@ is "$(jq -c '[.id,.["pass@1"]]' "$T/out" | paste -sd' ')" '["0",0] ["1",1] ["2",
 # What others leave out or write differently.
 printf '{"id":%s,"%s":"6"}\n' 0 output '"1"' completion >"$T/o"
 run_tool "$E" math -q --data "$T/gsm8k.jsonl" --summary - "$T/o"
-is "$(jq -c '[.metrics["pass@1"].mean,.answers]' "$T/out")" '[0.5,{"n":2,"mean_tokens":null,"truncated":null,"empty":0}]' \
+is "$(jq -c '[.metrics["pass@1"].mean,.answers]' "$T/out")" '[0.5,{"n":2,"empty":0}]' \
     "other names for a response, and no tokens"
+
+# A model answers.
+python3 tests/fixtures/make_tokenizer.py "$T/tiny" 320 --template chatml >/dev/null
+python3 tests/fixtures/make_model.py "$T/tiny" --vocab 320 --positions 256 --seed 3 >/dev/null
+ask() { "$E" math -q --threads 1 --data "$T/college_math.jsonl" --model "$T/tiny" --max-tokens 8 "$@"; }
+run_tool ask --samples 3 --temperature 0.9 --k 2 --majority --summary "$T/summary" --answers "$T/kept"
+exit_is 0 "a model is asked"
+is "$(jq -c '[.id,.prompt,(.preds|length)]' "$T/out" | paste -sd' ')" '["0","Simplify.",3] ["1","Simplify.",3] ["2","Is 2 even? (Yes or No)",3]' \
+    "three samples each, of the questions as they are put"
+is "$(jq -c '[.samples,.answers.n,.run.preset,.run.dataset,.run.format,.run.grader,.run.samples,(.metrics|keys)]' "$T/summary")" \
+    '[3,9,"official, changed: temperature max_tokens","college_math","qwen25-math-cot","qwen",3,["maj@2","pass@1","pass@2"]]' "and how"
+run_tool "$E" math -q --data "$T/college_math.jsonl" --k 2 --majority --outputs "$T/kept" --name tiny
+cp "$T/out" "$T/judged"
+run_tool ask --samples 3 --temperature 0.9 --k 2 --majority --answers "$T/kept"
+is "$(cat "$T/out")" "$(cat "$T/judged")" "kept answers are outputs like others"
+run_tool ask --as paper --grader unidpo --summary - -n 1
+is "$(jq -c '[.items,.missing,.run.preset,.run.format]' "$T/out")" '[1,0,"paper, changed: max_tokens","qwen25-math-cot-step"]' \
+    "the paper's way, and a part of the problems"
+run_tool ask --as paper --max-tokens 9 --summary -
+is "$(jq -c .run.preset "$T/out")" '"paper, changed: max_tokens grader"' "a grader that is not the paper's is named"
 
 # Bad input.
 bad() { # CODE REGEX NAME ARG...
@@ -126,6 +146,10 @@ bad() { # CODE REGEX NAME ARG...
 M=$T/math500.jsonl
 bad 2 "'--data' is required" "no data" "$T/outputs"
 bad 2 "not both" "two ways to name outputs" --data "$M" --outputs "$T/outputs" "$T/outputs"
+bad 2 "no answers are read" "a model and answers" --data "$M" --model "$T/tiny" "$T/outputs"
+bad 2 "asks for pass@4 of 1 sample: give '--samples'" "more than is drawn" --data "$M" --model "$T/tiny" --k 4
+bad 3 ":2: the answer was not made as those before it: 'seed'" "outputs of two runs" --data "$M" \
+    <(echo '{"idx":0,"response":"1","sample":{"seed":1}}'; echo '{"idx":1,"response":"1","sample":{"seed":2}}')
 bad 2 "'mat' is not known: use one of math, math500" "no such set" --data "$M" --dataset mat "$T/outputs"
 bad 2 "no item of the data has a member 'levle'" "no such member" --data "$M" --by levle "$T/outputs"
 bad 3 "item 0: field 'solution' must be a string, a number or a boolean" "a member that makes no groups" --by solution \
