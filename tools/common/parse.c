@@ -119,12 +119,15 @@ find_common(const struct od_opt_set *set)
 	return &none;
 }
 
-/* Prints what was asked for in place of running, and exits. */
+/* Prints what was asked for in place of running, and exits. All of it waits for the end, where a write that fails says why: one that
+ * fails within printf has its reason forgotten by then. */
 static void
 print_and_exit(const struct od_opt_set *set, void (*print)(const struct od_opt_set *))
 {
+	static char all[1 << 16];
 	struct od_error none = OD_ERROR_INIT;
 
+	setvbuf(stdout, all, _IOFBF, sizeof all);
 	print(set);
 	exit(od_cli_end(&none, 0));
 }
