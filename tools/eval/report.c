@@ -115,6 +115,25 @@ report_check_made(const struct report_options *o, const struct od_sheet *a, cons
 }
 
 enum od_status
+report_missing(const struct od_roster *r, bool allow, int64_t *missing, struct od_error *err)
+{
+	struct od_buf names = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	*missing = (int64_t)od_roster_missing(r, &names);
+	if (!od_buf_ok(&names))
+		st = od_fail_nomem(err, "a message", 1);
+	else if (*missing > 0 && !allow)
+		st = od_fail(err, OD_EFORMAT, "%lld of %zu %s have no output (%ss %s): give '--allow-missing' to judge the others",
+			(long long)*missing, r->n, r->noun, r->id_name, names.data);
+	else if (*missing > 0)
+		od_warn("%lld of %zu %s have no output and are left out of every figure: %ss %s", (long long)*missing, r->n, r->noun,
+			r->id_name, names.data);
+	od_buf_release(&names);
+	return st;
+}
+
+enum od_status
 report_comparison(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
 	const char *name_b, struct od_error *err)
 {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "bench/outputs.h"
 #include "bench/sheet.h"
 #include "common/cli.h"
 #include "io/jsonl.h"
@@ -51,6 +52,9 @@ enum { REPORT_SEED = 42 };
 /* OD_EMISMATCH when the manifests of two sheets differ in more than the model; under --mixed a warning says so. */
 OD_MUST_CHECK enum od_status report_check_made(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b,
 	const char *name_a, const char *name_b, struct od_error *err);
+
+/* *missing: how many items have no output. They are named: OD_EFORMAT, or under 'allow' a warning. */
+OD_MUST_CHECK enum od_status report_missing(const struct od_roster *r, bool allow, int64_t *missing, struct od_error *err);
 
 /* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). Refused (OD_EMISMATCH)
  * when their manifests differ in more than the model, unless --mixed. */
