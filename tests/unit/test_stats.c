@@ -361,7 +361,7 @@ static void
 plot_scripts_quote(void **state)
 {
 	const double x[] = { 1, 2 }, y[] = { 0.5, NAN };
-	struct od_plot_series s = { "it's\n`date`", x, y, 2, OD_PLOT_LINE, 0 };
+	struct od_plot_series s = { .label = "it's\n`date`", .x = x, .y = y, .n = 2, .style = OD_PLOT_LINE };
 	struct od_plot_panel p = { .title = "T", .series = &s, .n_series = 1, .fixed_y = true, .y_max = 1 };
 	struct od_plot plot = { .title = NULL, .panels = &p, .n_panels = 1 };
 	struct od_buf b = OD_BUF_INIT;

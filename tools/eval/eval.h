@@ -13,6 +13,7 @@
 	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
 	X(ifeval, "responses to IFEval's prompts: which instructions they follow") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs") \
+	X(report, "runs of benchmarks joined into one table, beside the paper's figures") \
 	X(sedareval, "SedarEval: a judge's scores of 0 to 5 by each question's own rubric")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);
