@@ -4,9 +4,9 @@
  *
  * Figures are texts as printed, so that 20.85 stays 20.85 and 48.0 does not become 48. All are per cent.
  *
- * IFEval: the paper does not say which of the benchmark's two accuracies it means. All 61 different figures of its text tables are
- * shares of 541 prompts rounded to a tenth, which only 54 % of all tenths are, and 12 are no share of 834 instructions: it is the
- * prompt level.
+ * IFEval: the paper does not say which of the benchmark's two accuracies it means. All 61 different figures of its Tables 1, 3, D.6
+ * and D.7 are shares of 541 prompts rounded to a tenth, which only 54 % of all tenths are, and 12 of them are no share of 834
+ * instructions: it is the prompt level.
  */
 #ifndef OD_BENCH_PAPER_H
 #define OD_BENCH_PAPER_H
