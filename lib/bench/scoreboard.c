@@ -177,10 +177,16 @@ od_board_shows(const struct od_board *b, enum od_board_table t)
 }
 
 bool
+od_board_tells_tokens(const struct od_board_run *run)
+{
+	return isfinite(run->mean_tokens) || run->truncated >= 0 || run->empty > 0;
+}
+
+bool
 od_board_has_tokens(const struct od_board *b, int source)
 {
 	for (size_t i = 0; i < b->n; i++)
-		if (b->row[i].paper == NULL && (isfinite(b->row[i].run[source].mean_tokens) || b->row[i].run[source].truncated >= 0))
+		if (b->row[i].paper == NULL && od_board_tells_tokens(&b->row[i].run[source]))
 			return true;
 	return false;
 }
@@ -203,7 +209,7 @@ check_preset(struct od_board *b, size_t row, int s, struct od_error *err)
 	if (!od_buf_ok(&text))
 		st = od_fail_nomem(err, "a note", 64);
 	else if (!b->o.mixed)
-		st = od_fail(err, OD_EMISMATCH, "%s: its figures do not stand beside the paper's (make it again with '--preset paper', or "
+		st = od_fail(err, OD_EMISMATCH, "%s: its figures do not stand beside the paper's (make it again with '--as paper', or "
 			"give '--mixed')", text.data);
 	else
 		st = od_board_add_note(b, OD_BOARD_NOT_PAPER, text.data, err);

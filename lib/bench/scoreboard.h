@@ -133,7 +133,8 @@ void od_board_finish(struct od_board *b);
 bool od_board_has(const struct od_board *b, enum od_board_table t);                /* a run of the table */
 bool od_board_in(const struct od_board_row *row, enum od_board_table t);           /* the row has a cell of it */
 bool od_board_shows(const struct od_board *b, enum od_board_table t);              /* some row has */
-bool od_board_has_tokens(const struct od_board *b, int source);                    /* a run says how long its answers were */
+bool od_board_tells_tokens(const struct od_board_run *run);                        /* how long its answers were, or that some are empty */
+bool od_board_has_tokens(const struct od_board *b, int source);                    /* a run of it does, not the paper */
 
 /* Adds the paper's rows of a table (text or math), of one model or (NULL) all; *added grows by their number. */
 OD_MUST_CHECK enum od_status od_board_add_paper(struct od_board *b, enum od_board_table t, const char *model, size_t *added,

@@ -196,8 +196,7 @@ static bool
 row_has_tokens(const struct od_board *b, const struct od_board_row *row, enum od_board_table t)
 {
 	for (int s = 0; s < OD_BOARD_SOURCES; s++)
-		if (od_board_sources[s].table == t && od_board_has_tokens(b, s) &&
-			(isfinite(row->run[s].mean_tokens) || row->run[s].truncated >= 0))
+		if (od_board_sources[s].table == t && od_board_has_tokens(b, s) && od_board_tells_tokens(&row->run[s]))
 			return true;
 	return false;
 }

@@ -96,6 +96,28 @@ echo '{"benchmark":"pairs","pairs":9,"model":"hash","metrics":{"reward_accuracy"
 run_tool "$E" report -q --digits 2 "$T/p.json"
 like "$out" '\| p \| 60\.00 ± 2\.00 \| 50\.00 ± 2\.00 \| -0\.25 ± 0\.10 \|' "pairs have a table, their margin is no share"
 
+# ---- models that od-eval asks itself
+for m in one two; do
+    python3 tests/fixtures/make_tokenizer.py "$T/$m" 320 --template chatml >/dev/null
+    python3 tests/fixtures/make_model.py "$T/$m" --vocab 320 --positions 64 --seed ${#m}$([ $m = two ] && echo 1) >/dev/null
+done
+asked() { # MODEL SUMMARY OPTION...
+    local model=$1 summary=$2
+    shift 2
+    "$E" ifeval -q --threads 1 --data "$T/data" --model "$T/$model" --summary "$summary" --max-tokens 8 "$@" >"$T/items"
+}
+mkdir "$T/asked"
+asked one "$T/asked/1.json"
+asked two "$T/asked/2.json"
+run_tool "$E" report -q --format json "$T/asked"
+is "$(jq -c '[.text[]|[.model,.runs.ifeval.preset,.runs.ifeval.answers.n,.runs.ifeval.answers.truncated]]' "$T/out")" \
+    '[["one","official, changed: max_tokens",1,1],["two","official, changed: max_tokens",1,1]]' "two models asked alike"
+run_tool "$E" report -q "$T/asked"
+like "$out" '\| one \| 8 \(1 cut\) \|' "their tokens"
+bad 3 "1.json.*preset 'official, changed: max_tokens', not 'paper'.*--as paper" "not with the paper's settings" --paper auto "$T/asked"
+asked two "$T/warm.json" --temperature 0.7
+bad 3 "1.json' and '.*warm.json' were not made alike: 'preset' is" "one of them asked otherwise" "$T/asked/1.json" "$T/warm.json"
+
 # ---- the paper
 run_tool "$E" report -q --paper auto --paper-model llama3-8b-base "$T/runs"
 exit_is 0 "beside the paper"
@@ -107,7 +129,7 @@ like "$out" 'Baseline \(paper, quoted\) \| - \| 65\.4' "rows that the paper has 
 run_tool "$E" report -q --paper all --format json
 is "$(jq -c '[(.text|length),(.math|length)]' "$T/out")" '[24,17]' "the paper alone"
 ifeval o h3 0.4 '.run.preset="official"' >"$T/official.json"
-bad 3 "official.json.*preset 'official', not 'paper'.*--preset paper" "another preset beside the paper" --paper text "$T/official.json"
+bad 3 "official.json.*preset 'official', not 'paper'.*--as paper" "another preset beside the paper" --paper text "$T/official.json"
 bad 3 "preset 'not known', not 'paper'" "an unknown preset beside the paper" --paper auto "$T/m.json"
 bad 3 "preset 'official, changed: seed'" "a changed preset beside the paper" --paper auto \
     <(ifeval o h3 0.4 '.run.preset="official, changed: seed"')
