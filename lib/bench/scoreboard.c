@@ -9,19 +9,19 @@
 #include "base/num.h"
 
 const struct od_board_source_info od_board_sources[OD_BOARD_SOURCES] = {
-	{ "alpaca", "AlpacaEval2", "alpaca-eval", NULL, OD_BOARD_TEXT },
-	{ "arena", "Arena-Hard", "arena-hard", NULL, OD_BOARD_TEXT },
-	{ "ifeval", "IFEval", "ifeval", NULL, OD_BOARD_TEXT },
-	{ "sedar", "SedarEval", "sedareval", NULL, OD_BOARD_TEXT },
-	{ "gsm8k", "GSM8K", "math", "gsm8k", OD_BOARD_MATH },
-	{ "math500", "MATH", "math", "math500", OD_BOARD_MATH },
-	{ "minerva_math", "Minerva Math", "math", "minerva_math", OD_BOARD_MATH },
-	{ "olympiadbench", "Olympiad Bench", "math", "olympiadbench", OD_BOARD_MATH },
-	{ "aime24", "AIME 2024", "math", "aime24", OD_BOARD_MATH },
-	{ "amc23", "AMC 2023", "math", "amc23", OD_BOARD_MATH },
-	{ "gaokao2023en", "GaoKao 2023 En", "math", "gaokao2023en", OD_BOARD_MATH },
-	{ "college_math", "College Math", "math", "college_math", OD_BOARD_MATH },
-	{ "pairs", "Preference pairs", "pairs", NULL, OD_BOARD_PAIRS },
+	{ "alpaca", "AlpacaEval2", "alpaca-eval", NULL, OD_BOARD_TEXT, "n_total", 805 },
+	{ "arena", "Arena-Hard", "arena-hard", NULL, OD_BOARD_TEXT, NULL, 0 },
+	{ "ifeval", "IFEval", "ifeval", NULL, OD_BOARD_TEXT, "prompts", 541 },
+	{ "sedar", "SedarEval", "sedareval", NULL, OD_BOARD_TEXT, "items", 1000 },
+	{ "gsm8k", "GSM8K", "math", "gsm8k", OD_BOARD_MATH, "items", 1319 },
+	{ "math500", "MATH", "math", "math500", OD_BOARD_MATH, "items", 500 },
+	{ "minerva_math", "Minerva Math", "math", "minerva_math", OD_BOARD_MATH, "items", 272 },
+	{ "olympiadbench", "Olympiad Bench", "math", "olympiadbench", OD_BOARD_MATH, "items", 675 },
+	{ "aime24", "AIME 2024", "math", "aime24", OD_BOARD_MATH, "items", 30 },
+	{ "amc23", "AMC 2023", "math", "amc23", OD_BOARD_MATH, "items", 40 },
+	{ "gaokao2023en", "GaoKao 2023 En", "math", "gaokao2023en", OD_BOARD_MATH, "items", 385 },
+	{ "college_math", "College Math", "math", "college_math", OD_BOARD_MATH, "items", 2818 },
+	{ "pairs", "Preference pairs", "pairs", NULL, OD_BOARD_PAIRS, NULL, 0 },
 };
 
 const struct od_board_figure_info od_board_figures[OD_BOARD_FIGURES] = {

@@ -39,6 +39,8 @@ struct od_board_source_info {
 	const char *title;                         /* for people: "AlpacaEval2" */
 	const char *benchmark, *dataset;           /* the summary's members; dataset NULL but for math */
 	enum od_board_table table;
+	const char *items;                         /* member of the summary with the number of items, or NULL */
+	int64_t size;                              /* items of the whole benchmark as it is published; 0: no one number */
 };
 
 extern const struct od_board_source_info od_board_sources[OD_BOARD_SOURCES];
@@ -63,7 +65,7 @@ extern const struct od_board_figure_info od_board_figures[OD_BOARD_FIGURES];
 enum {                                             /* what a figure is marked for */
 	OD_BOARD_MIXED = 1,                        /* not made like the others of its column or row */
 	OD_BOARD_NOT_PAPER = 2,                    /* not with the paper's settings, though the paper's figures stand beside it */
-	OD_BOARD_PARTIAL = 4,                      /* some items took no part */
+	OD_BOARD_PARTIAL = 4,                      /* of other items than the whole benchmark's, or some took no part */
 	OD_BOARD_MARKS = 3                         /* how many there are */
 };
 

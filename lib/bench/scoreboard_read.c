@@ -31,7 +31,7 @@ static const char *const settings[] = { "baseline", "grader", "judge", "language
 static const struct {
 	const char *member, *words;
 } absent[] = {
-	{ "missing", "prompts without an output" }, { "undecided", "instructions undecided" }, { "unjudged", "without a judgment" },
+	{ "missing", "without an output" }, { "undecided", "instructions undecided" }, { "unjudged", "without a judgment" },
 	{ "no_score", "without a score" },
 	{ "outside", "with a score outside 0 to 5" }, { "n_missing", "without a preference" },
 	{ "n_outside", "with a preference outside 1 to 2" }, { "no_label", "without a verdict" },
@@ -220,15 +220,19 @@ mark(struct od_board *b, const struct part *p, unsigned what, const char *text, 
 	return od_board_add_note(b, what, text, err);
 }
 
-/* Items that took no part are counted in a note. */
+/* A part of the benchmark, or items that took no part, are told in a note. */
 static enum od_status
 note_absent(struct od_board *b, const struct part *p, struct od_error *err)
 {
+	const struct od_board_source_info *info = &od_board_sources[p->source];
+	const json_t *items = info->items != NULL ? member(p, info->items) : NULL;
 	struct od_buf text = OD_BUF_INIT;
 	enum od_status st = OD_OK;
-	bool any = false;
+	bool any = json_is_integer(items) && json_integer_value(items) != info->size;
 
-	od_buf_printf(&text, "%s of '%s': ", od_board_sources[p->source].title, b->row[p->row].label);
+	od_buf_printf(&text, "%s of '%s': ", info->title, b->row[p->row].label);
+	if (any)
+		od_buf_printf(&text, "%lld items, the whole has %lld", (long long)json_integer_value(items), (long long)info->size);
 	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
 		const json_t *n = member(p, absent[i].member);
 

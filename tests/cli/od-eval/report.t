@@ -17,7 +17,7 @@ ifeval() { # NAME MODEL SHARE [JQ]: an IFEval summary
         run:{benchmark:"ifeval",preset:"paper",data:"d",name:$n,model:$m,temperature:0,max_tokens:2048}} | '"${4:-.}"
 }
 math() { # NAME MODEL DATASET SHARE [JQ]
-    jq -nc --arg n "$1" --arg m "$2" --arg d "$3" --argjson v "$4" '{benchmark:"math",dataset:$d,grader:"qwen",
+    jq -nc --arg n "$1" --arg m "$2" --arg d "$3" --argjson v "$4" '{benchmark:"math",dataset:$d,grader:"qwen",items:(if $d=="gsm8k" then 1319 else null end),
         metrics:{"pass@1":{mean:$v,se:0.02,n:500},"maj@4":{mean:0.9,se:0.01,n:500}},
         run:{benchmark:"math",preset:"paper",dataset:$d,name:$n,model:$m,temperature:0}} | '"${5:-.}"
 }
@@ -50,6 +50,8 @@ run_tool "$E" report -q --digits 3 --ifeval-level instruction "$T/runs/base-ifev
 like "$out" '50\.000 ± 2\.110' "--digits, --ifeval-level"
 run_tool "$E" report -q --math-metric maj@4 "$T/runs/base-gsm8k.json"
 like "$out" '90\.0 ± 1\.0' "--math-metric"
+run_tool "$E" report -q <(math a h gsm8k 0.5 '.items=10|.missing=2')
+like "$out" "50\.0 ± 2\.0‡ .*GSM8K of 'a': 10 items, the whole has 1319, 2 without an output" "a part of a math set is marked"
 run_tool "$E" report -q --format csv "$T/runs"
 is "$(head -n 1 "$T/out" | cut -d, -f1-4,10,11)" model,source,alpaca_lc,alpaca_lc_se,ifeval_strict,ifeval_strict_se "CSV: its head"
 is "$(grep ^tuned "$T/out" | cut -d, -f1,2,10,11)" tuned,run,45,2.11 "CSV: a row"
@@ -99,7 +101,7 @@ like "$out" '\| p \| 60\.00 ± 2\.00 \| 50\.00 ± 2\.00 \| -0\.25 ± 0\.10 \|' "
 # ---- models that od-eval asks itself
 for m in one two; do
     python3 tests/fixtures/make_tokenizer.py "$T/$m" 320 --template chatml >/dev/null
-    python3 tests/fixtures/make_model.py "$T/$m" --vocab 320 --positions 64 --seed ${#m}$([ $m = two ] && echo 1) >/dev/null
+    python3 tests/fixtures/make_model.py "$T/$m" --vocab 320 --positions 64 --seed "$([ $m = one ] && echo 3 || echo 31)" >/dev/null
 done
 asked() { # MODEL SUMMARY OPTION...
     local model=$1 summary=$2
@@ -112,6 +114,7 @@ asked two "$T/asked/2.json"
 run_tool "$E" report -q --format json "$T/asked"
 is "$(jq -c '[.text[]|[.model,.runs.ifeval.preset,.runs.ifeval.answers.n,.runs.ifeval.answers.truncated]]' "$T/out")" \
     '[["one","official, changed: max_tokens",1,1],["two","official, changed: max_tokens",1,1]]' "two models asked alike"
+like "$(jq -r '.notes[0].text' "$T/out")" "IFEval of 'one': 1 items, the whole has 541" "a part of the benchmark is said to be one"
 run_tool "$E" report -q "$T/asked"
 like "$out" '\| one \| 8 \(1 cut\) \|' "their tokens"
 bad 3 "1.json.*preset 'official, changed: max_tokens', not 'paper'.*--as paper" "not with the paper's settings" --paper auto "$T/asked"
