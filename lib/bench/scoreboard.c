@@ -191,7 +191,7 @@ od_board_has_tokens(const struct od_board *b, int source)
 	return false;
 }
 
-/* ---- the paper's rows ---------------------------------------------------------------------------------------------------- */
+/* ---- the paper's rows -------------------------------------------------------------------------------------------- */
 
 /* A run beside the paper must have the paper's settings, or is marked. */
 static enum od_status
@@ -236,7 +236,8 @@ add_paper_row(struct od_board *b, const struct od_paper_row *p, enum od_board_ta
 {
 	struct od_buf label = OD_BUF_INIT;
 	struct od_board_row *row = NULL;
-	int first = t == OD_BOARD_TEXT ? 0 : OD_BOARD_FIRST_SET, n = t == OD_BOARD_TEXT ? OD_PAPER_TEXT_FIGURES : OD_PAPER_MATH_FIGURES;
+	int first = t == OD_BOARD_TEXT ? 0 : OD_BOARD_FIRST_SET;
+	int n = t == OD_BOARD_TEXT ? OD_PAPER_TEXT_FIGURES : OD_PAPER_MATH_FIGURES;
 
 	od_buf_printf(&label, "%s%s%s", p->model, p->method ? ", " : "", p->method ? p->method : "");
 	if (od_buf_ok(&label))

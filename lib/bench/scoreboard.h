@@ -1,17 +1,17 @@
-/* scoreboard.h -- runs of benchmarks joined into tables, a model a row: text benchmarks, math sets, preference pairs. The shape of
- * the text and math tables is that of the paper's Tables 1 and 2.
+/* scoreboard.h -- runs of benchmarks joined into tables, a model a row: text benchmarks, math sets, preference pairs.
+ * The shape of the text and math tables is that of the paper's Tables 1 and 2.
  *
- * What goes in are summaries as od-eval writes them (--summary): `benchmark`, the figures, `run` (manifest.h) and, where the answers
- * were looked at, `answers` {mean_tokens, truncated, empty, n}. A summary of several models (`models`) gives a row each, its
- * baseline none.
+ * * What goes in are summaries as od-eval writes them (--summary): `benchmark`, the figures, `run` (manifest.h) and,
+ * where the answers were looked at, `answers` {mean_tokens, truncated, empty, n}. A summary of several models
+ * (`models`) gives a row each, its baseline none.
  *
- * Units: figures are per cent, whichever unit the summary has, but for the pairs' margin. se is a standard error in the same unit.
- * Arena-Hard has the ends of an interval in its place. The average of the math sets is unweighted, there only when all eight sets
- * are, its standard error that of eight independent means.
+ * * Units: figures are per cent, whichever unit the summary has, but for the pairs' margin. se is a standard error in
+ * the same unit. Arena-Hard has the ends of an interval in its place. The average of the math sets is unweighted, there
+ * only when all eight sets are, its standard error that of eight independent means.
  *
- * Refused (OD_EMISMATCH), or under `mixed` marked with a note: results of one benchmark that were not made alike (manifests, and what
- * else a summary says of how it was judged); results of one row that are of two models; results whose preset is not "paper" beside the
- * paper's. Refused always: two results of one benchmark for one row.
+ * * Refused (OD_EMISMATCH), or under `mixed` marked with a note: results of one benchmark that were not made alike
+ * (manifests, and what else a summary says of how it was judged); results of one row that are of two models; results
+ * whose preset is not "paper" beside the paper's. Refused always: two results of one benchmark for one row.
  */
 #ifndef OD_BENCH_SCOREBOARD_H
 #define OD_BENCH_SCOREBOARD_H
@@ -123,9 +123,9 @@ void od_board_release(struct od_board *b);
 OD_MUST_CHECK enum od_status od_board_rename(struct od_board *b, const char *from, const char *to, struct od_error *err);
 const char *od_board_unused(const struct od_board *b);
 
-/* Adds a summary, read at `place`. Its row is called, in this order: label (may be NULL; of a summary of one model only), the
- * manifest's name (the same), what the summary calls the model, fallback. OD_EFORMAT, with the place, when it is none of a benchmark
- * known here or a figure is malformed. */
+/* Adds a summary, read at `place`. Its row is called, in this order: label (may be NULL; of a summary of one model only),
+ * the manifest's name (the same), what the summary calls the model, fallback. OD_EFORMAT, with the place, when it is none
+ * of a benchmark known here or a figure is malformed. */
 OD_MUST_CHECK enum od_status od_board_add(struct od_board *b, const json_t *summary, const char *place, const char *label,
 	const char *fallback, struct od_error *err);
 
@@ -135,21 +135,21 @@ void od_board_finish(struct od_board *b);
 bool od_board_has(const struct od_board *b, enum od_board_table t);                /* a run of the table */
 bool od_board_in(const struct od_board_row *row, enum od_board_table t);           /* the row has a cell of it */
 bool od_board_shows(const struct od_board *b, enum od_board_table t);              /* some row has */
-bool od_board_tells_tokens(const struct od_board_run *run);                        /* how long its answers were, or that some are empty */
+bool od_board_tells_tokens(const struct od_board_run *run);                        /* of its answers, or that some are empty */
 bool od_board_has_tokens(const struct od_board *b, int source);                    /* a run of it does, not the paper */
 
 /* Adds the paper's rows of a table (text or math), of one model or (NULL) all; *added grows by their number. */
 OD_MUST_CHECK enum od_status od_board_add_paper(struct od_board *b, enum od_board_table t, const char *model, size_t *added,
 	struct od_error *err);
 
-/* ---- tables out: scoreboard_text.c, scoreboard_data.c ------------------------------------------------------------------------ */
+/* ---- tables out: scoreboard_text.c, scoreboard_data.c ------------------------------------------------------------ */
 
 void od_board_text(const struct od_board *b, struct od_buf *out);
 void od_board_markdown(const struct od_board *b, struct od_buf *out);
 void od_board_csv(const struct od_board *b, struct od_buf *out);           /* one table, a line a row */
 void od_board_json(const struct od_board *b, struct od_buf *out);          /* one object */
 
-/* ---- for the files of this module --------------------------------------------------------------------------------------------- */
+/* ---- for the files of this module -------------------------------------------------------------------------------- */
 
 /* A new row; NULL without memory. */
 struct od_board_row *od_board_new_row(struct od_board *b, const char *label);

@@ -48,7 +48,7 @@ od_board_plot_release(struct od_board_plot *plot)
 	*plot = (struct od_board_plot)OD_BOARD_PLOT_INIT;
 }
 
-/* ---- what is shown ------------------------------------------------------------------------------------------------------- */
+/* ---- what is shown ----------------------------------------------------------------------------------------------- */
 
 static bool
 has_figure(const struct od_board *b, int f)
@@ -60,7 +60,8 @@ has_figure(const struct od_board *b, int f)
 }
 
 static bool
-select_shown(struct od_board_plot *plot, struct shown *s, const struct od_board *b, enum od_board_table t, enum od_board_plot_kind kind)
+select_shown(struct od_board_plot *plot, struct shown *s, const struct od_board *b, enum od_board_table t,
+	enum od_board_plot_kind kind)
 {
 	*s = (struct shown){ .b = b, .table = t, .row = block(plot, b->n, sizeof *s->row) };
 	for (int f = 0; f < OD_BOARD_FIGURES; f++)
@@ -105,7 +106,7 @@ row_name(struct od_board_plot *plot, const struct od_board_row *row)
 	return name;
 }
 
-/* ---- bars ---------------------------------------------------------------------------------------------------------------- */
+/* ---- bars -------------------------------------------------------------------------------------------------------- */
 
 static void
 bar_values(const struct shown *s, size_t r, double width, struct od_plot_series *series, double *x, double *y, double *low,
@@ -155,7 +156,7 @@ bars(struct od_board_plot *plot, const struct shown *s, struct od_plot_panel *pa
 	return true;
 }
 
-/* ---- webs ------------------------------------------------------------------------------------------------------------------ */
+/* ---- webs -------------------------------------------------------------------------------------------------------- */
 
 /* A point of axis k, r from the middle. The first axis points up, the others follow clockwise. */
 static void
@@ -183,7 +184,8 @@ web(struct od_board_plot *plot, const struct shown *s, struct od_plot_series *se
 			on_axis(s, k, 100.0 * (i + 1) / RINGS, &v[k], &v[n + (size_t)k]);
 		if (!ring)
 			on_axis(s, i - RINGS, 100, &v[1], &v[n + 1]);
-		series[i] = (struct od_plot_series){ .x = v, .y = v + n, .n = ring ? n : 2, .style = OD_PLOT_THIN, .colour = OD_PLOT_GREY };
+		series[i] = (struct od_plot_series){ .x = v, .y = v + n, .n = ring ? n : 2, .style = OD_PLOT_THIN,
+			.colour = OD_PLOT_GREY };
 	}
 	return true;
 }
@@ -238,9 +240,9 @@ web_texts(struct od_board_plot *plot, const struct shown *s, struct od_plot_text
 static bool
 radar(struct od_board_plot *plot, const struct shown *s, struct od_plot_panel *panel)
 {
-	size_t n_web = RINGS + (size_t)s->n_figures, n_texts = RINGS + (size_t)s->n_figures;
+	size_t n_web = RINGS + (size_t)s->n_figures;       /* curves; as many texts */
 	struct od_plot_series *series = block(plot, n_web + s->n_rows, sizeof *series);
-	struct od_plot_text *texts = block(plot, n_texts, sizeof *texts);
+	struct od_plot_text *texts = block(plot, n_web, sizeof *texts);
 
 	if (series == NULL || texts == NULL || !web(plot, s, series) || !web_texts(plot, s, texts))
 		return false;
@@ -248,12 +250,12 @@ radar(struct od_board_plot *plot, const struct shown *s, struct od_plot_panel *p
 		if (!web_line(plot, s, r, &series[n_web + r]))
 			return false;
 	*panel = (struct od_plot_panel){ .title = titles[s->table], .series = series, .n_series = n_web + s->n_rows, .bare = true,
-		.texts = texts, .n_texts = n_texts, .fixed_x = true, .x_min = -175, .x_max = 175, .fixed_y = true, .y_min = -125,
+		.texts = texts, .n_texts = n_web, .fixed_x = true, .x_min = -175, .x_max = 175, .fixed_y = true, .y_min = -125,
 		.y_max = 125 };
 	return true;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* Wide enough for the bars and the names under them. */
 static int

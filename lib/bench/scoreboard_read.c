@@ -54,7 +54,7 @@ member(const struct part *p, const char *name)
 	return v != NULL ? v : json_object_get(p->summary, name);
 }
 
-/* ---- figures ------------------------------------------------------------------------------------------------------------- */
+/* ---- figures ----------------------------------------------------------------------------------------------------- */
 
 /* A number or NaN; *found says that the member is there. */
 static enum od_status
@@ -161,7 +161,7 @@ read_figures(const struct od_board *b, const struct part *p, struct od_error *er
 	return st;
 }
 
-/* ---- what else there is ------------------------------------------------------------------------------------------------------ */
+/* ---- what else there is ------------------------------------------------------------------------------------------ */
 
 static enum od_status
 count(const json_t *answers, const char *name, int64_t *out, struct od_error *err)
@@ -249,7 +249,7 @@ note_absent(struct od_board *b, const struct part *p, struct od_error *err)
 	return st;
 }
 
-/* ---- does it belong here -------------------------------------------------------------------------------------------------------- */
+/* ---- does it belong here ----------------------------------------------------------------------------------------- */
 
 /* Refused, or marked under `mixed`. */
 static enum od_status
@@ -356,7 +356,7 @@ add_part(struct od_board *b, struct part *p, const char *label, struct od_error 
 	return st == OD_OK ? check_row(b, p, err) : st;
 }
 
-/* ---- summaries ------------------------------------------------------------------------------------------------------------------ */
+/* ---- summaries --------------------------------------------------------------------------------------------------- */
 
 static const char *
 dataset_of(const json_t *summary)
@@ -392,8 +392,8 @@ find_source(const json_t *summary, enum od_board_source *out, struct od_error *e
 	if (!od_buf_ok(&names))
 		st = od_fail_nomem(err, "names", 64);
 	else if (known)
-		st = od_fail(err, OD_EFORMAT, "%s '%s' has no column: there are %s", dataset ? "dataset" : "a summary without", dataset ? dataset :
-			"dataset", names.data);
+		st = od_fail(err, OD_EFORMAT, "%s '%s' has no column: there are %s", dataset ? "dataset" : "a summary without",
+			dataset ? dataset : "dataset", names.data);
 	else
 		st = od_fail(err, OD_EFORMAT, "benchmark '%s' has no column: there are alpaca-eval, arena-hard, ifeval, math, pairs and "
 			"sedareval", benchmark);
@@ -422,8 +422,8 @@ add_models(struct od_board *b, struct part *p, const char *label, struct od_erro
 	if (n == 0)
 		return od_fail(err, OD_EFORMAT, "%s: no model beside the baseline", p->place);
 	if (n > 1 && label != NULL)
-		return od_fail(err, OD_EUSAGE, "'%s' holds %zu models and cannot be called '%s': rename them with '--name OLD=NEW'", p->place,
-			n, label);
+		return od_fail(err, OD_EUSAGE, "'%s' holds %zu models and cannot be called '%s': rename them with '--name OLD=NEW'",
+			p->place, n, label);
 	if (n == 1 && label == NULL)
 		label = json_string_value(json_object_get(json_object_get(p->summary, "run"), "name"));
 	json_object_foreach((json_t *)models, name, model) {

@@ -12,7 +12,7 @@
 
 static const char *const titles[OD_BOARD_TABLES] = { "Text benchmarks", "Math benchmarks", "Held-out preference pairs" };
 
-/* ---- cells ---------------------------------------------------------------------------------------------------------------- */
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 /* A cell's text in two parts, which line up below each other. */
 struct parts {
@@ -99,7 +99,7 @@ label_cell(const struct od_board_row *row, struct od_table *table)
 	od_buf_release(&text);
 }
 
-/* ---- tables ----------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 /* A table whose columns are a label and n others. */
 static struct od_table
@@ -232,7 +232,7 @@ tokens(const struct od_board *b, enum od_board_table t, bool markdown, struct od
 	od_table_release(&table);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 /* What the figures of a table are. */
 static void

@@ -1,4 +1,4 @@
-/* report_runs.c -- od-eval report: summaries of several runs and benchmarks as one table, beside the paper's figures if wanted. */
+/* report_runs.c -- od-eval report: summaries of runs and benchmarks as one table, beside the paper's figures if wanted. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static const struct od_opt report_runs_opts[] = {
 
 #undef T
 
-/* ---- what is to be read --------------------------------------------------------------------------------------------------- */
+/* ---- what is to be read ------------------------------------------------------------------------------------------ */
 
 /* One operand, or one file of a directory. */
 struct source {
@@ -66,7 +66,9 @@ base_name(const char *file)
 {
 	const char *slash = strrchr(file, '/'), *base = slash != NULL ? slash + 1 : file, *dot = strchr(base, '.');
 
-	return strcmp(file, "-") == 0 ? od_strdup("stdin") : od_strndup(base, dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base));
+	if (strcmp(file, "-") == 0)
+		return od_strdup("stdin");
+	return od_strndup(base, dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base));
 }
 
 static enum od_status
@@ -102,7 +104,10 @@ add_several(struct od_board *b, struct source *s, const char *text, size_t n, co
 		od_buf_str(&place, name);
 		if (many > 1)
 			od_buf_printf(&place, ", summary %zu", i + 1);
-		st = od_buf_ok(&place) ? add_summary(b, s, json_array_get(d.items, i), place.data, err) : od_fail_nomem(err, "a name", place.len);
+		if (od_buf_ok(&place))
+			st = add_summary(b, s, json_array_get(d.items, i), place.data, err);
+		else
+			st = od_fail_nomem(err, "a name", place.len);
 	}
 	od_buf_release(&place);
 	od_dataset_release(&d);
@@ -163,7 +168,8 @@ add_directory(struct od_board *b, const char *dir, const char *label, struct od_
 	}
 	free(entry);
 	if (st == OD_OK && s.found == 0)
-		return od_fail(err, OD_EFORMAT, "'%s' has no summary: no file *.json with a member 'benchmark' (od-eval BENCH --summary FILE)", dir);
+		return od_fail(err, OD_EFORMAT, "'%s' has no summary: no file *.json with a member 'benchmark' (od-eval BENCH "
+			"--summary FILE)", dir);
 	if (st == OD_OK && s.others > 0)
 		od_note("%s: files left out, for they are no summaries: %lld", dir, (long long)s.others);
 	return st;
@@ -218,7 +224,8 @@ read_names(struct od_board *b, const char *names, struct od_error *err)
 }
 
 static enum od_status
-read_runs(struct od_board *b, const struct report_runs_options *o, const char *const *runs, size_t n_runs, struct od_error *err)
+read_runs(struct od_board *b, const struct report_runs_options *o, const char *const *runs, size_t n_runs,
+	struct od_error *err)
 {
 	enum od_status st = o->name != NULL ? read_names(b, o->name, err) : OD_OK;
 
@@ -231,7 +238,7 @@ read_runs(struct od_board *b, const struct report_runs_options *o, const char *c
 	return st;
 }
 
-/* ---- the paper -------------------------------------------------------------------------------------------------------------- */
+/* ---- the paper --------------------------------------------------------------------------------------------------- */
 
 /* Which of the paper's tables stand beside the runs. */
 static bool
@@ -267,7 +274,7 @@ add_paper(struct od_board *b, const struct report_runs_options *o, struct od_err
 	return st;
 }
 
-/* ---- out ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- out --------------------------------------------------------------------------------------------------------- */
 
 static enum od_status
 write_table(const struct od_board *b, int format, struct od_error *err)
