@@ -2,9 +2,9 @@
  * rows are in both), Table 2 with Table D.5 (math; Qwen2.5-Math-7B's rows are in both), and from Table D.8 the standard
  * error of AlpacaEval's win rate and the mean tokens of an Arena-Hard answer.
  *
- * * Figures are texts as printed, so that 20.85 stays 20.85 and 48.0 does not become 48. All are per cent.
+ * Figures are texts as printed, so that 20.85 stays 20.85 and 48.0 does not become 48. All are per cent.
  *
- * * IFEval: the paper does not say which of the benchmark's two accuracies it means. All 61 different figures of its
+ * IFEval: the paper does not say which of the benchmark's two accuracies it means. All 61 different figures of its
  * Tables 1, 3, D.6 and D.7 are shares of 541 prompts rounded to a tenth, which only 54 % of all tenths are, and 12 of
  * them are no share of 834 instructions: it is the prompt level.
  */

@@ -1,15 +1,15 @@
 /* scoreboard.h -- runs of benchmarks joined into tables, a model a row: text benchmarks, math sets, preference pairs.
  * The shape of the text and math tables is that of the paper's Tables 1 and 2.
  *
- * * What goes in are summaries as od-eval writes them (--summary): `benchmark`, the figures, `run` (manifest.h) and,
+ * What goes in are summaries as od-eval writes them (--summary): `benchmark`, the figures, `run` (manifest.h) and,
  * where the answers were looked at, `answers` {mean_tokens, truncated, empty, n}. A summary of several models
  * (`models`) gives a row each, its baseline none.
  *
- * * Units: figures are per cent, whichever unit the summary has, but for the pairs' margin. se is a standard error in
+ * Units: figures are per cent, whichever unit the summary has, but for the pairs' margin. se is a standard error in
  * the same unit. Arena-Hard has the ends of an interval in its place. The average of the math sets is unweighted, there
  * only when all eight sets are, its standard error that of eight independent means.
  *
- * * Refused (OD_EMISMATCH), or under `mixed` marked with a note: results of one benchmark that were not made alike
+ * Refused (OD_EMISMATCH), or under `mixed` marked with a note: results of one benchmark that were not made alike
  * (manifests, and what else a summary says of how it was judged); results of one row that are of two models; results
  * whose preset is not "paper" beside the paper's. Refused always: two results of one benchmark for one row.
  */

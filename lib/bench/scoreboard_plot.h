@@ -1,7 +1,7 @@
 /* scoreboard_plot.h -- a board as a picture: a panel a table (text, math, accuracies of pairs), models told apart by
  * colour, the paper's figures pale. What no row has a figure of is left out.
  *
- * * Bars: side by side, with whiskers of a standard error or to the ends of the interval. Web (radar): an axis a
+ * Bars: side by side, with whiskers of a standard error or to the ends of the interval. Web (radar): an axis a
  * benchmark, 0 per cent in the middle and 100 at the rim; a figure that is missing opens the line. A web needs three
  * axes: a table with fewer has none.
  */

@@ -283,8 +283,8 @@ od_eval_ifeval(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "judge responses to IFEval's prompts",
 		.usage = "ifeval [OPTION...] --data FILE --model DIR | [FILE...]",
-		.epilog = "Asks a model, or reads JSONL with key or prompt, and response or responses[0].text; writes each item's\n"
-			"strict and loose verdicts, and accuracies over prompts and instructions.",
+		.epilog = "Asks a model, or reads JSONL with key or prompt, and response or responses[0].text; writes each\n"
+			"item's strict and loose verdicts, and accuracies over prompts and instructions.",
 	};
 	struct ifeval_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.report = REPORT_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT };

@@ -98,7 +98,7 @@ missing_file() {
 	'od-convert') set -- "$@" "$missing" "$T/never" ;;
 	'od-eval ifeval') set -- "$@" --data "$missing" ;;
 	'od-inspect curve') return ;;            # reads nothing
-	'od-inspect scores') set -- "$@" "$missing" "$missing" ;;
+	'od-inspect scores' | 'od-eval compare' | 'od-eval overlap') set -- "$@" "$missing" "$missing" ;;
 	'od-score combine') set -- "$@" --weights x "$missing" ;;
 	*) set -- "$@" "$missing" ;;
 	esac
