@@ -16,6 +16,7 @@
 	X(math, "the math sets (GSM8K, MATH500, ...): pass@k and votes") \
 	X(overlap, "a benchmark's items in training data, by their n-grams") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs") \
+	X(report, "runs of benchmarks joined into one table, beside the paper's figures") \
 	X(sedareval, "SedarEval: a judge's scores of 0 to 5 by each question's own rubric")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);
