@@ -1,9 +1,7 @@
 /* od-sample -- samples responses to prompts from a model. */
-#include <stdlib.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "sample/sample.h"
 
 static const struct od_tool tool = {
@@ -12,19 +10,11 @@ static const struct od_tool tool = {
 	"same order, with responses[] {text, tokens, finish_reason} and a 'sample' block added.\n"
 };
 
-/* Records on their way, in input order: a ring. */
-struct window {
-	struct sample_item **item;
-	size_t first, n, cap;
-};
-
 struct run {
 	struct sample_options *o;
-	struct sample_maker *maker;
+	struct od_responder *responder;
 	struct od_jsonl *in;
 	struct sample_output out;
-	struct window window;
-	bool end;                                  /* of the input */
 	struct od_progress *progress;
 	double started;
 };
@@ -37,9 +27,11 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	enum od_status st = od_jsonl_open(&r->in, files, n_files, &o->records, err);
 
 	if (st == OD_OK)
-		st = o->url ? sample_service_open(&r->maker, o, err) : sample_local_open(&r->maker, o, err);
+		st = od_responder_open(&r->responder, &o->respond, err);
 	if (st == OD_OK)
-		st = sample_output_begin(&r->out, o, r->maker, err);
+		od_respond_block(&r->out.block, &o->respond, r->responder);
+	if (st == OD_OK && !od_buf_ok(&r->out.block))
+		st = od_fail_nomem(err, "a sample block", r->out.block.len);
 	if (st == OD_OK)
 		st = od_out_open(&out, "-", err);
 	if (st == OD_OK)
@@ -49,89 +41,53 @@ open_run(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	return st;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------------ */
+/* ---- the run: struct od_respond_flow ------------------------------------------------------------------------------------- */
 
-static struct sample_item **
-window_at(const struct window *w, size_t i)
-{
-	return &w->item[(w->first + i) % w->cap];
-}
-
-/* Reads one record and queues it. */
 static enum od_status
-read_record(struct run *r, struct od_error *err)
+next_query(void *ctx, struct od_query **q, struct od_error *err)
 {
-	struct od_record rec;
+	struct run *r = ctx;
 	struct sample_item *it = NULL;
-	enum od_status st = od_jsonl_next(r->in, &rec, err);
+	struct od_record rec;
+	enum od_status st;
 
-	if (st == OD_EOF) {
-		r->end = true;
-		return OD_OK;
+	while ((st = od_jsonl_next(r->in, &rec, err)) == OD_OK) {
+		st = sample_item_read(&it, &rec, r->o, err);
+		if (st == OD_OK)
+			*q = &it->query;
+		if (st == OD_EFORMAT)                      /* which --skip-bad leaves out */
+			st = od_jsonl_reject(r->in, &rec, err);
+		if (st != OD_OK || it)
+			return st;
 	}
-	if (st != OD_OK)
-		return st;
-	st = sample_item_read(&it, &rec, r->o, err);
-	if (st == OD_OK)
-		st = r->maker->add(r->maker, it, err);
-	if (st == OD_OK) {
-		*window_at(&r->window, r->window.n++) = it;
-		return OD_OK;
-	}
-	sample_item_free(it);
-	return st == OD_EFORMAT ? od_jsonl_reject(r->in, &rec, err) : st;
-}
-
-static enum od_status
-fill(struct run *r, struct od_error *err)
-{
-	enum od_status st = OD_OK;
-
-	while (st == OD_OK && !r->end && r->window.n < r->window.cap && r->maker->wants(r->maker))
-		st = read_record(r, err);
 	return st;
 }
 
 static enum od_status
-write_item(struct run *r, struct sample_item *it, struct od_error *err)
+write_query(void *ctx, struct od_query *q, struct od_error *err)
 {
-	if (it->failed.status == OD_OK)
-		return sample_output_write(&r->out, it, r->o, err);
-	*err = it->failed;
-	return od_jsonl_reject(r->in, &it->at, err);
-}
-
-static enum od_status
-write_done(struct run *r, struct od_error *err)
-{
-	struct window *w = &r->window;
-	enum od_status st = OD_OK;
+	struct run *r = ctx;
+	struct sample_item *it = (struct sample_item *)q;
+	enum od_status st;
 	char extra[64];
 
-	while (st == OD_OK && w->n && (*window_at(w, 0))->job.left == 0) {
-		st = write_item(r, *window_at(w, 0), err);
-		sample_item_free(*window_at(w, 0));
-		w->first = (w->first + 1) % w->cap;
-		w->n--;
+	if (q->failed.status == OD_OK) {
+		st = sample_output_write(&r->out, it, r->o, err);
+	} else {
+		*err = q->failed;
+		st = od_jsonl_reject(r->in, &it->at, err);
 	}
+	sample_item_free(it);
 	snprintf(extra, sizeof extra, "%.0f tok/s", (double)r->out.tokens / (od_now() - r->started + 1e-9));
 	od_progress_update(r->progress, r->out.records, extra);
 	return st;
 }
 
-static enum od_status
-run_all(struct run *r, struct od_error *err)
+static void
+drop_query(void *ctx, struct od_query *q)
 {
-	enum od_status st;
-
-	do {
-		st = fill(r, err);
-		if (st == OD_OK)
-			st = r->maker->step(r->maker, err);
-		if (st == OD_OK)
-			st = write_done(r, err);
-	} while (st == OD_OK);
-	return st == OD_EOF ? OD_OK : st;
+	(void)ctx;
+	sample_item_free((struct sample_item *)q);
 }
 
 static void
@@ -141,7 +97,7 @@ report(const struct run *r)
 	struct od_buf how = OD_BUF_INIT;
 	double seconds = od_now() - r->started;
 
-	r->maker->summary(r->maker, &how);
+	r->responder->summary(r->responder, &how);
 	od_note("%lld prompts, %lld responses of %.1f tokens on average; %lld ended, %lld cut at the limit; %.1f s, %.0f tokens/s (%s)",
 		(long long)o->records, (long long)o->responses, (double)o->tokens / ((double)o->responses + 1e-9),
 		(long long)o->finish[OD_FINISH_STOP], (long long)o->finish[OD_FINISH_LENGTH], seconds, (double)o->tokens / (seconds + 1e-9),
@@ -150,34 +106,23 @@ report(const struct run *r)
 }
 
 static void
-close_run(struct run *r)
-{
-	for (size_t i = 0; i < r->window.n; i++)
-		sample_item_free(*window_at(&r->window, i));
-	free(r->window.item);
-	sample_output_release(&r->out);
-	od_jsonl_close(r->in);
-	if (r->maker)
-		r->maker->close(r->maker);
-}
-
-static void
 run(struct sample_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
 {
-	struct run r = { .o = o, .window = { .cap = (size_t)o->window } };
-	enum od_status st, closed;
+	struct run r = { .o = o };
+	struct od_respond_flow flow = { next_query, write_query, drop_query, &r, (size_t)o->window };
+	enum od_status st = open_run(&r, files, n_files, err), closed;
 
-	r.window.item = od_calloc(r.window.cap, sizeof *r.window.item);
-	st = r.window.item ? open_run(&r, files, n_files, err) : od_fail_nomem(err, "a window", r.window.cap * sizeof *r.window.item);
 	if (st == OD_OK)
-		st = run_all(&r, err);
+		st = od_respond(r.responder, &flow, err);
 	od_progress_end(r.progress);
 	closed = od_jsonl_writer_close(r.out.writer, st == OD_OK ? NULL : err, st == OD_OK ? err : NULL);
 	if (st == OD_OK && closed == OD_OK)
 		report(&r);
 	if (r.in)
 		*skipped = od_cli_skipped(r.in);
-	close_run(&r);
+	sample_output_release(&r.out);
+	od_jsonl_close(r.in);
+	od_responder_close(r.responder);
 }
 
 int
@@ -185,12 +130,13 @@ main(int argc, char **argv)
 {
 	struct sample_options o = SAMPLE_OPTIONS_INIT;
 	struct od_opt_group groups[] = {
-		{ "Sampling", sample_opts, &o, NULL },
-		{ "Drawing", sample_draw_opts, &o, NULL },
-		{ "Prompts", sample_prompt_opts, &o, NULL },
-		{ "Device", od_device_opts, &o.device, NULL },
-		{ "Service", od_service_opts, &o.service, NULL },
-		{ "Records", od_record_opts, &o.records, NULL },
+		{ "Sampling", od_respond_opts, &o.respond, NULL },
+		{ "Records", sample_opts, &o, NULL },
+		{ "Drawing", od_respond_draw_opts, &o.respond, NULL },
+		{ "Prompts", od_respond_prompt_opts, &o.respond, NULL },
+		{ "Device", od_device_opts, &o.respond.device, NULL },
+		{ "Service", od_service_opts, &o.respond.service, NULL },
+		{ "Selection", od_record_opts, &o.records, NULL },
 		{ "General", od_common_opts, &o.common, NULL },
 	};
 	struct od_error err = OD_ERROR_INIT;
@@ -201,8 +147,10 @@ main(int argc, char **argv)
 	od_device_settle_threads(argv, OD_SPINS_STEP);
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
-	if (sample_options_check(&o, &err) == OD_OK)
+	o.respond.threads = o.common.threads;
+	o.respond.sampling.seed = o.records.seed;
+	if (od_respond_check(&o.respond, &err) == OD_OK)
 		run(&o, files, n_files, &skipped, &err);
-	sample_options_release(&o);
+	od_respond_release(&o.respond);
 	return od_cli_end(&err, skipped);
 }

@@ -238,7 +238,6 @@ od_ifeval_write(const struct od_ifeval_prompt *p, const struct od_ifeval_result 
 	}
 	if (units)
 		write_units(units, out);
-	od_buf_char(out, '}');
 }
 
 /* ---- figures ---------------------------------------------------------------------------------------------------------- */

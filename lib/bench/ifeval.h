@@ -29,7 +29,7 @@ struct od_ifeval_prompt {
 	char key[64];                              /* `key` as text */
 	const char *prompt;                        /* of record */
 	struct od_ifeval_item *item;
-	bool seen;                                 /* an output has been found for it */
+	bool seen, asked;                          /* an output has been found for it; the caller's: it is part of the run */
 };
 
 struct od_ifeval_data {
@@ -63,7 +63,7 @@ void od_ifeval_result_release(struct od_ifeval_result *r);
 /* Of the whole prompt: undecided when one instruction is. */
 enum od_verdict od_ifeval_overall(const struct od_ifeval_result *r, int way);
 
-/* Appends an item: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict","prompt_loose","share_strict",
+/* Appends an item without its closing brace: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict","prompt_loose","share_strict",
  * "share_loose"} and, when units is not NULL, "units". Undecided is null. */
 void od_ifeval_write(const struct od_ifeval_prompt *p, const struct od_ifeval_result *r, const struct od_text_units *units,
 	struct od_buf *out);

@@ -27,7 +27,15 @@ od_sheet_release(struct od_sheet *s)
 			free((char *)s->columns[c].name);
 		free((void *)s->columns);
 	}
+	json_decref(s->run);
 	*s = (struct od_sheet){ 0 };
+}
+
+void
+od_sheet_made(struct od_sheet *s, json_t *run)
+{
+	json_decref(s->run);
+	s->run = json_incref(run);
 }
 
 enum od_status
@@ -58,6 +66,7 @@ od_sheet_item(const struct od_sheet *s, size_t i, struct od_buf *out)
 		od_buf_printf(out, ",\"%s\":", s->columns[c].name);
 		od_buf_json_double(out, s->value[i * s->n_columns + c]);
 	}
+	od_manifest_write(s->run, out);
 	od_buf_char(out, '}');
 }
 
@@ -135,12 +144,32 @@ add_columns(struct od_sheet *s, json_t *obj)
 	return true;
 }
 
+/* All items of a file were made alike. */
+static enum od_status
+take_run(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
+{
+	json_t *run = json_object_get(rec->json, "run");
+	const char *differ;
+
+	if (run != NULL && !json_is_object(run))
+		return od_json_fail_type(run, "run", "an object", err);
+	if (s->n == 0)
+		od_sheet_made(s, run);
+	differ = od_manifest_differ(s->run, run, true);
+	if (differ == NULL)
+		return OD_OK;
+	return od_fail(err, OD_EMISMATCH, "%s:%lld: the item is of another run than those before it: '%s' differs", rec->source,
+		(long long)rec->lineno, differ);
+}
+
 static enum od_status
 read_item(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
 {
 	double *row = NULL;
-	enum od_status st;
+	enum od_status st = take_run(s, rec, err);
 
+	if (st != OD_OK)
+		return st;
 	if (!add_columns(s, rec->json))
 		return od_fail_nomem(err, "columns", rec->len);
 	st = od_alloc(&row, s->n_columns, sizeof *row, "an item", err);
@@ -238,6 +267,7 @@ od_sheet_json(const struct od_sheet *s, struct od_buf *out)
 		od_buf_printf(out, ",\"n\":%lld}", (long long)m.n);
 	}
 	od_buf_char(out, '}');
+	od_manifest_write(s->run, out);
 }
 
 /* ---- comparison ----------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "bench/manifest.h"
 #include "io/jsonl.h"
 #include "stats/describe.h"
 #include "stats/resample.h"
@@ -30,6 +31,7 @@ struct od_sheet {
 	char **key;                                /* [n] the items' ids, or "#POSITION" where they have none */
 	double *value;                             /* [n, n_columns] */
 	size_t n, cap_key, cap_value;
+	json_t *run;                               /* how the results were made (manifest.h), NULL: not known; a reference of its own */
 	bool own;
 };
 
@@ -41,11 +43,15 @@ void od_sheet_release(struct od_sheet *s);
 OD_MUST_CHECK enum od_status od_sheet_add(struct od_sheet *s, const char *id, int64_t position, const double *values,
 	struct od_error *err);
 
-/* Appends row i as one JSON object, without newline: {"id":..., COLUMN:..., ...}. */
+/* Says how the results were made; one more reference to run. */
+void od_sheet_made(struct od_sheet *s, json_t *run);
+
+/* Appends row i as one JSON object, without newline: {"id":..., COLUMN:..., ..., "run":{...}}. */
 void od_sheet_item(const struct od_sheet *s, size_t i, struct od_buf *out);
 
 /* Reads a file of such lines back: the columns are the numbers (null included, true and false as 1 and 0) that any
- * record has, in order of first appearance. Everything else in a record is ignored. OD_EFORMAT when there is none. */
+ * record has, in order of first appearance; the manifest is that of all records, OD_EMISMATCH when they have not the same one.
+ * Everything else in a record is ignored. OD_EFORMAT when there is no number. */
 OD_MUST_CHECK enum od_status od_sheet_read(struct od_sheet *s, const char *file, struct od_error *err);
 
 /* Mean, deviation and so on of column c. */
@@ -54,7 +60,7 @@ struct od_moments od_sheet_moments(const struct od_sheet *s, size_t c);
 /* A table: column, mean, standard error, n. Columns without any value are left out. */
 void od_sheet_table(const struct od_sheet *s, struct od_buf *out);
 
-/* Appends "metrics":{COLUMN:{"mean":..,"se":..,"n":..}, ...}. */
+/* Appends "metrics":{COLUMN:{"mean":..,"se":..,"n":..}, ...},"run":{...}. */
 void od_sheet_json(const struct od_sheet *s, struct od_buf *out);
 
 /* ---- two sheets over the same items -------------------------------------------------------------------------------- */

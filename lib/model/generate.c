@@ -259,12 +259,12 @@ find_stop(const struct od_generator *g, const struct od_buf *raw, size_t added)
 	return at;
 }
 
-/* The first n bytes as text, what is not UTF-8 replaced. */
+/* The first n bytes as text, what is not UTF-8 replaced, and so are NULs, which records may not hold. */
 static void
 put_text(struct od_buf *out, const char *s, size_t n)
 {
 	while (n > 0) {
-		size_t good = od_utf8_check(s, n);
+		size_t good = strnlen(s, od_utf8_check(s, n));
 
 		od_buf_append(out, s, good);
 		if (good == n)

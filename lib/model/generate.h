@@ -25,7 +25,7 @@ extern const char *const od_finish_names[];        /* "stop", "length" */
 struct od_response {
 	struct od_ids ids;                         /* what was drawn, a stop token included */
 	int64_t tokens;                            /* how many that were */
-	struct od_buf text;                        /* UTF-8; bytes that are none became U+FFFD */
+	struct od_buf text;                        /* UTF-8; bytes that are none, and NULs, became U+FFFD */
 	enum od_finish finish;
 };
 

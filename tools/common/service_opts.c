@@ -42,7 +42,7 @@ read_key(struct od_service_options *s, struct od_error *err)
 			return od_fail(err, OD_EUSAGE, "file '%s' of '--key-file' holds no key", s->key_file);
 		return st;
 	}
-	value = getenv(name);
+	value = s->key_env || !s->no_default_key ? getenv(name) : NULL;
 	if (s->key_env && !(value && *value))
 		return od_fail(err, OD_EUSAGE, "variable '%s' of '--key-env' is not set", name);
 	s->key = od_strdup(value ? value : "");

@@ -11,6 +11,7 @@ struct od_service_options {
 	const char *key_env, *key_file, *key_header, *ca_file, *cache, *extra;
 	int64_t parallel, retries, attempts;
 	double connect_timeout, timeout, price_in, price_out;
+	bool no_default_key;                       /* without --key-file and --key-env there is no key; no option */
 	/* filled by od_service_finish */
 	char *key;
 	json_t *more;                              /* extra, parsed; NULL: none */

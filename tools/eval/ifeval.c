@@ -1,9 +1,10 @@
-/* ifeval.c -- od-eval ifeval: judges stored responses to IFEval's prompts. */
+/* ifeval.c -- od-eval ifeval: judges responses to IFEval's prompts, stored ones or a model's made now. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/ifeval.h"
 #include "common/cli.h"
+#include "eval/answers.h"
 #include "eval/eval.h"
 #include "eval/report.h"
 
@@ -11,7 +12,8 @@ struct ifeval_options {
 	struct od_common_options common;
 	struct od_record_options records;
 	struct report_options report;
-	const char *data, *outputs, *punkt, *profiles;
+	struct answers_options answers;
+	const char *data, *punkt, *profiles;
 	bool no_language, allow_missing, units;
 };
 
@@ -19,7 +21,6 @@ struct ifeval_options {
 
 static const struct od_opt ifeval_opts[] = {
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark's input_data.jsonl (required)"),
-	OD_OPT_STR(T, outputs, "outputs", "FILE", "the responses; the same as naming the file alone"),
 	OD_OPT_STR(T, punkt, "punkt", "DIR", "parameters for sentences, NLTK's punkt_tab/english (default: Unicode's rules)"),
 	OD_OPT_STR(T, profiles, "profiles", "PATH", "langdetect's language profiles, a directory or an archive (default: the library CLD2)"),
 	OD_OPT_FLAG(T, no_language, "no-language", "leave what depends on the language undecided"),
@@ -30,8 +31,17 @@ static const struct od_opt ifeval_opts[] = {
 
 #undef T
 
+/* The publisher's code says nothing about decoding; the common harness takes the likeliest token, up to 1,280. */
+static const struct answers_preset presets[ANSWERS_PRESETS] = {
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 1280 },
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 1280 },
+};
+
 struct run {
-	const struct ifeval_options *o;
+	struct ifeval_options *o;
+	struct answers_plan plan;
+	struct answers answers;
+	json_t *how;                               /* what verdicts depend on besides, for the manifest */
 	struct od_ifeval_data data;
 	struct od_punkt *punkt;
 	struct od_langid *langid;
@@ -53,6 +63,59 @@ open_language(struct run *r, struct od_error *err)
 	return r->o->no_language ? OD_OK : od_langid_cld2(&r->langid, err);
 }
 
+static const char *
+language_name(const struct run *r)
+{
+	return r->langid != NULL ? od_langid_name(r->langid) : "none";
+}
+
+/* The prompts that the selection keeps, as questions; the others are no part of this run. */
+static enum od_status
+make_questions(struct run *r, struct od_error *err)
+{
+	int64_t chosen = 0;
+	bool bad;
+
+	r->plan.questions = json_array();
+	bad = r->plan.questions == NULL;
+	for (size_t i = 0; !bad && i < r->data.n; i++) {
+		struct od_ifeval_prompt *p = &r->data.p[i];
+
+		p->asked = answers_selected(&r->o->records, (int64_t)i, p->key, chosen);
+		chosen += p->asked;
+		if (p->asked)
+			bad = json_array_append_new(r->plan.questions, json_pack("{s:O, s:s}", "key", json_object_get(p->record, "key"),
+				"prompt", p->prompt)) != 0;
+	}
+	return bad ? od_fail_nomem(err, "questions", r->data.n) : OD_OK;
+}
+
+/* The answers, made now if a model is given. */
+static enum od_status
+open_answers(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
+{
+	struct ifeval_options *o = r->o;
+	struct od_record_options records = o->records;
+	enum od_status st = OD_OK;
+
+	r->how = json_pack("{s:s, s:s}", "sentences", r->punkt != NULL ? "punkt" : "unicode", "language", language_name(r));
+	if (r->how == NULL)
+		return od_fail_nomem(err, "a manifest", 64);
+	r->plan = (struct answers_plan){ .benchmark = "ifeval", .data = o->data, .preset = presets, .key = "key", .prompt = "prompt",
+		.more = r->how, .threads = o->common.threads, .seed = o->records.seed };
+	if (answers_asks(&o->answers)) {
+		st = make_questions(r, err);
+		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
+	}
+	if (st == OD_OK)
+		st = answers_open(&r->answers, &o->answers, &r->plan, err);
+	if (st != OD_OK)
+		return st;
+	if (r->answers.file != NULL)
+		return od_jsonl_open(&r->in, &r->answers.file, 1, &records, err);
+	return od_jsonl_open(&r->in, files, n_files, &records, err);
+}
+
 static enum od_status
 open_all(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
 {
@@ -61,7 +124,9 @@ open_all(struct run *r, const char *const *files, size_t n_files, struct od_erro
 
 	if (o->data == NULL)
 		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's input_data.jsonl");
-	if (o->outputs != NULL && n_files > 0)
+	if (n_files > 0 && answers_asks(&o->answers))
+		return od_fail(err, OD_EUSAGE, "'%s': a model is to answer, no answers are read", files[0]);
+	if (o->answers.outputs != NULL && n_files > 0)
 		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
 	if (o->profiles != NULL && o->no_language)
 		return od_fail(err, OD_EUSAGE, "options '--profiles' and '--no-language' contradict each other");
@@ -73,12 +138,12 @@ open_all(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	if (st == OD_OK)
 		st = od_ifeval_checker_new(&r->checker, r->punkt, r->langid, err);
 	if (st == OD_OK)
-		st = od_jsonl_open(&r->in, o->outputs != NULL ? &o->outputs : files, o->outputs != NULL ? 1 : n_files, &o->records, err);
+		st = open_answers(r, files, n_files, err);
 	return st == OD_OK ? report_open_items(&o->report, o->common.framed, &r->items, err) : st;
 }
 
 static enum od_status
-write_item(struct run *r, const struct od_ifeval_prompt *p, const char *response, size_t len, struct od_error *err)
+write_item(struct run *r, const struct od_ifeval_prompt *p, const json_t *output, const char *response, size_t len, struct od_error *err)
 {
 	struct od_text_units units;
 	enum od_status st = OD_OK;
@@ -91,6 +156,9 @@ write_item(struct run *r, const struct od_ifeval_prompt *p, const char *response
 		return st;
 	od_buf_clear(&r->line);
 	od_ifeval_write(p, &r->result, r->o->units ? &units : NULL, &r->line);
+	answers_item(output, &r->line);
+	od_manifest_write(r->answers.run, &r->line);
+	od_buf_char(&r->line, '}');
 	if (!od_buf_ok(&r->line))
 		return od_fail_nomem(err, "an item", len);
 	return od_jsonl_write(r->items, r->line.data, r->line.len, err);
@@ -105,6 +173,10 @@ judge(struct run *r, const struct od_record *rec, struct od_error *err)
 	bool several;
 	enum od_status st = od_ifeval_match(&r->data, rec->json, &p, &response, &len, &several, err);
 
+	if (st == OD_OK)
+		st = answers_take(&r->answers, rec->json, err);
+	if (st == OD_EMISMATCH)
+		return od_error_prefix(err, "%s:%lld: ", rec->source, (long long)rec->lineno);
 	if (st != OD_OK)
 		return st == OD_EFORMAT ? od_jsonl_reject(r->in, rec, err) : st;
 	st = od_ifeval_judge(&r->result, p, r->checker, response, len, err);
@@ -112,7 +184,7 @@ judge(struct run *r, const struct od_record *rec, struct od_error *err)
 		return st;
 	r->several += several;
 	od_ifeval_add(&r->tally, p, &r->result);
-	return write_item(r, p, response, len, err);
+	return write_item(r, p, rec->json, response, len, err);
 }
 
 /* Prompts without an output are named, and refused unless allowed. */
@@ -123,7 +195,7 @@ check_missing(struct run *r, struct od_error *err)
 	enum od_status st = OD_OK;
 
 	for (size_t i = 0; i < r->data.n; i++) {
-		if (!r->data.p[i].seen && r->missing++ < 5)
+		if (!r->data.p[i].seen && (r->data.p[i].asked || !r->answers.asked) && r->missing++ < 5)
 			od_buf_printf(&names, "%s%s", names.len ? ", " : "", r->data.p[i].key);
 	}
 	if (r->missing > 0 && !od_buf_ok(&names))
@@ -142,7 +214,7 @@ static enum od_status
 report(const struct run *r, int64_t skipped, struct od_error *err)
 {
 	const struct od_ifeval_tally *t = &r->tally;
-	const char *sentences = r->punkt != NULL ? "punkt" : "unicode", *language = r->langid != NULL ? od_langid_name(r->langid) : "none";
+	const char *sentences = r->punkt != NULL ? "punkt" : "unicode", *language = language_name(r);
 	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
 	enum od_status st;
 
@@ -150,10 +222,13 @@ report(const struct run *r, int64_t skipped, struct od_error *err)
 		"\"skipped\":%lld,\"sentences\":\"%s\",\"language\":\"%s\",", (long long)t->prompts, (long long)t->instructions,
 		(long long)t->undecided, (long long)r->missing, (long long)skipped, sentences, language);
 	od_ifeval_json(t, &json);
+	answers_json(&r->answers, &json);
+	od_manifest_write(r->answers.run, &json);
 	od_buf_str(&json, "}\n");
 	od_buf_printf(&table, "%lld prompts, %lld instructions, %lld undecided; sentences: %s; language: %s\n", (long long)t->prompts,
 		(long long)t->instructions, (long long)t->undecided, r->punkt != NULL ? "Punkt, parameters given" : "Unicode's rules (ICU)",
 		r->o->profiles != NULL ? "langdetect, profiles given" : r->langid != NULL ? language : "not identified");
+	answers_line(&r->answers, &table);
 	od_ifeval_table(t, &table);
 	st = report_texts(&r->o->report, r->o->common.quiet, &json, &table, err);
 	od_buf_release(&json);
@@ -171,12 +246,15 @@ close_all(struct run *r)
 	od_ifeval_data_release(&r->data);
 	od_ifeval_result_release(&r->result);
 	od_buf_release(&r->line);
+	json_decref(r->plan.questions);
+	json_decref(r->how);
+	answers_release(&r->answers);
 }
 
 static enum od_status
-evaluate(const struct ifeval_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
+evaluate(struct ifeval_options *o, const char *const *files, size_t n_files, int64_t *skipped, struct od_error *err)
 {
-	struct run r = { .o = o };
+	struct run r = { .o = o, .answers = ANSWERS_INIT };
 	struct od_record rec;
 	enum od_status st = open_all(&r, files, n_files, err), end;
 
@@ -203,13 +281,14 @@ od_eval_ifeval(int argc, char **argv)
 	static const struct od_tool tool = {
 		.name = "od-eval",
 		.summary = "judge responses to IFEval's prompts",
-		.usage = "ifeval [OPTION...] --data FILE [FILE...]",
-		.epilog = "Reads JSONL with key or prompt, and response or responses[0].text; writes each item's strict\n"
-			"and loose verdicts, and accuracies over prompts and instructions.",
+		.usage = "ifeval [OPTION...] --data FILE --model DIR | [FILE...]",
+		.epilog = "Asks a model, or reads JSONL with key or prompt, and response or responses[0].text; writes each item's\n"
+			"strict and loose verdicts, and accuracies over prompts and instructions.",
 	};
 	struct ifeval_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
-		.report = REPORT_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "Evaluation", ifeval_opts, &o, NULL }, { "Results", report_opts, &o.report, NULL },
+		.report = REPORT_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT };
+	struct od_opt_group groups[] = { { "Evaluation", ifeval_opts, &o, NULL }, ANSWERS_GROUPS(&o.answers),
+		{ "Service", od_service_opts, &o.answers.respond.service, NULL }, { "Results", report_opts, &o.report, NULL },
 		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
 	const char *const *files;

@@ -272,6 +272,30 @@ evaluate_models(struct run *r, struct od_error *err)
 	return st == OD_EOF ? OD_OK : st;
 }
 
+/* How policy k was measured: a manifest. */
+static enum od_status
+describe(struct run *r, int k, const char *dir, struct od_error *err)
+{
+	const struct od_objective *o = r->objective;
+	const char *base = dir != NULL && strrchr(dir, '/') != NULL && strrchr(dir, '/')[1] != '\0' ? strrchr(dir, '/') + 1 : dir;
+	json_t *run = json_pack("{s:s, s:s*, s:s*, s:s*, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:s}", "benchmark", "pairs", "name", base,
+		"model", dir != NULL ? r->result->model[k] : NULL, "ref_model", r->has_ref ? r->result->ref_model : NULL,
+		"objective", od_objective_names[o->kind], "beta", o->beta, "eta", o->eta, "gamma", o->gamma, "tau_ref", o->tau_ref,
+		"tau_good", o->tau_good, "lambda", o->lambda, "version", OD_VERSION);
+	char rules[128];
+
+	if (run == NULL)
+		return od_fail_nomem(err, "a manifest", 64);
+	if (r->rules != NULL) {
+		od_rules_name(r->rules, rules);
+		json_object_set_new(run, "rules", json_string(rules));
+		json_object_set_new(run, "numerics", json_string(r->policy[k].session.be->numerics));
+	}
+	od_sheet_made(&r->result->sheet[k], run);
+	json_decref(run);
+	return OD_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
 enum od_status
@@ -289,6 +313,8 @@ pairs_evaluate(const struct pairs_options *o, const char *const *policies, int n
 	r.agreement.told = od_rules_options_told(&o->rules);
 	if (n_policies > 0)
 		st = open_models(&r, policies, err);
+	for (int k = 0; st == OD_OK && (k == 0 || k < n_policies); k++)
+		st = describe(&r, k, n_policies > 0 ? policies[k] : NULL, err);
 	if (st == OD_OK)
 		st = od_jsonl_open(&r.in, files, n_files, &o->records, err);
 	if (st == OD_OK) {

@@ -18,6 +18,7 @@ const struct od_opt report_opts[] = {
 		"paired differences B - A of two item files or two models, a table on standard output"),
 	OD_OPT_INT(struct report_options, resamples, "resamples", "N", 1, 1e7,
 		"resamples of intervals and tests of a comparison"),
+	OD_OPT_FLAG(struct report_options, mixed, "mixed", "compare results that were not made alike"),
 	OD_OPT_END
 };
 
@@ -102,14 +103,31 @@ report_summary(const struct report_options *o, bool quiet, const struct od_sheet
 	return st;
 }
 
+/* Figures of different making are not compared unawares. */
+static enum od_status
+check_made(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
+	const char *name_b, struct od_error *err)
+{
+	struct od_error why = OD_ERROR_INIT;
+
+	if (od_manifest_match(a->run, b->run, name_a, name_b, &why) == OD_OK)
+		return OD_OK;
+	if (!o->mixed)
+		return od_fail(err, why.status, "%s; '--mixed' compares them all the same", why.msg);
+	od_warn("%s", why.msg);
+	return OD_OK;
+}
+
 enum od_status
 report_comparison(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
 	const char *name_b, struct od_error *err)
 {
 	struct od_sheet_pairing p = OD_SHEET_PAIRING_INIT;
 	struct od_buf table = OD_BUF_INIT, json = OD_BUF_INIT;
-	enum od_status st = od_sheet_compare(&p, a, b, (int)o->resamples, COMPARE_SEED, err);
+	enum od_status st = check_made(o, a, b, name_a, name_b, err);
 
+	if (st == OD_OK)
+		st = od_sheet_compare(&p, a, b, (int)o->resamples, COMPARE_SEED, err);
 	if (st != OD_OK)
 		return st;
 	if (p.only_a + p.only_b > 0)

@@ -14,9 +14,10 @@
 struct report_options {
 	const char *items, *summary, *compare;
 	int64_t resamples;
+	bool mixed;
 };
 
-#define REPORT_OPTIONS_INIT { NULL, NULL, NULL, OD_RESAMPLES }
+#define REPORT_OPTIONS_INIT { NULL, NULL, NULL, OD_RESAMPLES, false }
 
 extern const struct od_opt report_opts[];          /* base: struct report_options */
 
@@ -38,7 +39,8 @@ OD_MUST_CHECK enum od_status report_summary(const struct report_options *o, bool
 OD_MUST_CHECK enum od_status report_texts(const struct report_options *o, bool quiet, const struct od_buf *json,
 	const struct od_buf *table, struct od_error *err);
 
-/* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). */
+/* Two sheets: a table on standard output, JSON into --summary (no table when that is standard output). Refused (OD_EMISMATCH)
+ * when their manifests differ in more than the model, unless --mixed. */
 OD_MUST_CHECK enum od_status report_comparison(const struct report_options *o, const struct od_sheet *a,
 	const struct od_sheet *b, const char *name_a, const char *name_b, struct od_error *err);
 

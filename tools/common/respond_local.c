@@ -1,15 +1,16 @@
-/* local.c -- responses made here: prompts to tokens, and the generator. */
+/* respond_local.c -- responses made here: prompts to tokens, and the generator. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "common/respond.h"
 #include "common/session.h"
-#include "sample/sample.h"
+
 
 struct local {
-	struct sample_maker maker;
-	const struct sample_options *o;
+	struct od_responder responder;
+	const struct od_respond_options *o;
 	struct od_session session;
 	struct od_generator *generator;
 	int32_t *ends;                             /* [n_ends] tokens that end a response */
@@ -17,57 +18,57 @@ struct local {
 };
 
 static enum od_status
-add(struct sample_maker *m, struct sample_item *it, struct od_error *err)
+add(struct od_responder *r, struct od_query *q, struct od_error *err)
 {
-	struct local *l = (struct local *)m;
-	enum od_status st = od_rules_prompt(&l->session.rules, it->prompt, l->o->system, l->o->format == FORMAT_RAW, &it->ids, err);
+	struct local *l = (struct local *)r;
+	enum od_status st = od_rules_prompt(&l->session.rules, q->prompt, l->o->system, l->o->format == OD_FORMAT_RAW, &q->ids, err);
 
-	if (st == OD_OK && it->ids.n > INT32_MAX / 4)
-		st = od_fail(err, OD_EFORMAT, "the prompt has %zu tokens", it->ids.n);
+	if (st == OD_OK && q->ids.n > INT32_MAX / 4)
+		st = od_fail(err, OD_EFORMAT, "the prompt has %zu tokens", q->ids.n);
 	if (st != OD_OK)
 		return st;
-	it->job.prompt = it->ids.id;
-	it->job.n_prompt = (int32_t)it->ids.n;
-	it->job.key = od_hash64(it->ids.id, it->ids.n * sizeof *it->ids.id, it->id);
-	return od_generator_add(l->generator, &it->job, err);
+	q->job.prompt = q->ids.id;
+	q->job.n_prompt = (int32_t)q->ids.n;
+	q->job.key = od_hash64(q->ids.id, q->ids.n * sizeof *q->ids.id, q->id);
+	return od_generator_add(l->generator, &q->job, err);
 }
 
 static enum od_status
-step(struct sample_maker *m, struct od_error *err)
+step(struct od_responder *r, struct od_error *err)
 {
-	return od_generator_step(((struct local *)m)->generator, err);
+	return od_generator_step(((struct local *)r)->generator, err);
 }
 
 /* Enough is queued that no place stays empty for want of a record. */
 static bool
-wants(const struct sample_maker *m)
+wants(const struct od_responder *r)
 {
-	const struct local *l = (const struct local *)m;
+	const struct local *l = (const struct local *)r;
 
 	return od_generator_queued(l->generator) < l->o->batch;
 }
 
 static void
-describe(const struct sample_maker *m, struct od_buf *b)
+describe(const struct od_responder *r, struct od_buf *b)
 {
-	const struct local *l = (const struct local *)m;
+	const struct local *l = (const struct local *)r;
 
 	od_buf_printf(b, ",\"model\":\"%s\"", l->session.model.hash);
-	if (l->o->format != FORMAT_RAW)
+	if (l->o->format != OD_FORMAT_RAW)
 		od_buf_printf(b, ",\"template\":\"%s\"", od_chat_name(l->session.rules.chat));
 	od_buf_printf(b, ",\"numerics\":\"%s\"", l->session.be->numerics);
 }
 
 static void
-summary(const struct sample_maker *m, struct od_buf *b)
+summary(const struct od_responder *r, struct od_buf *b)
 {
-	od_buf_str(b, ((const struct local *)m)->session.be->numerics);
+	od_buf_str(b, ((const struct local *)r)->session.be->numerics);
 }
 
 static void
-close_local(struct sample_maker *m)
+close_local(struct od_responder *r)
 {
-	struct local *l = (struct local *)m;
+	struct local *l = (struct local *)r;
 
 	od_generator_close(l->generator);
 	od_session_close(&l->session);
@@ -81,12 +82,13 @@ static enum od_status
 open_session(struct local *l, struct od_error *err)
 {
 	struct od_rules_options rules = OD_RULES_OPTIONS_INIT;
-	const struct sample_options *o = l->o;
+	const struct od_respond_options *o = l->o;
 	enum od_status st;
 
 	rules.date = o->date;
-	rules.chat_template = o->format == FORMAT_RAW ? "plain" : o->format == FORMAT_QWEN25_MATH ? "qwen25-math" : o->chat_template;
-	st = od_session_open(&l->session, o->model, &o->device, (int)o->common.threads, &rules, err);
+	rules.chat_template = o->format == OD_FORMAT_RAW ? "plain" :
+		o->format == OD_FORMAT_QWEN25_MATH || o->format == OD_FORMAT_QWEN25_MATH_STEP ? "qwen25-math" : o->chat_template;
+	st = od_session_open(&l->session, o->model, &o->device, (int)o->threads, &rules, err);
 	if (st == OD_OK && !l->session.tokenizer)
 		st = od_fail(err, OD_EFORMAT, "%s has no tokenizer.json: prompts cannot become tokens", o->model);
 	return st;
@@ -113,7 +115,7 @@ find_ends(struct local *l, struct od_error *err)
 static enum od_status
 open_generator(struct local *l, struct od_error *err)
 {
-	const struct sample_options *o = l->o;
+	const struct od_respond_options *o = l->o;
 	struct od_generate_options g = { .sampling = o->sampling, .max_new = o->max_tokens, .max_seqs = (int32_t)o->batch,
 		.cache_tokens = o->cache_tokens, .prefill_tokens = od_device_batch_tokens(l->session.be, 0), .stop_ids = l->ends,
 		.n_stop_ids = l->n_ends, .stop = o->stops, .n_stop = o->n_stops };
@@ -122,14 +124,14 @@ open_generator(struct local *l, struct od_error *err)
 }
 
 enum od_status
-sample_local_open(struct sample_maker **out, const struct sample_options *o, struct od_error *err)
+od_responder_local(struct od_responder **out, const struct od_respond_options *o, struct od_error *err)
 {
 	struct local *l = od_calloc(1, sizeof *l);
 	enum od_status st;
 
 	if (!l)
 		return od_fail_nomem(err, "a model", sizeof *l);
-	l->maker = (struct sample_maker){ add, step, wants, describe, summary, close_local };
+	l->responder = (struct od_responder){ add, step, wants, describe, summary, close_local };
 	l->o = o;
 	st = open_session(l, err);
 	if (st == OD_OK)
@@ -137,8 +139,8 @@ sample_local_open(struct sample_maker **out, const struct sample_options *o, str
 	if (st == OD_OK)
 		st = open_generator(l, err);
 	if (st == OD_OK)
-		*out = &l->maker;
+		*out = &l->responder;
 	else
-		close_local(&l->maker);
+		close_local(&l->responder);
 	return st;
 }

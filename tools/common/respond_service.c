@@ -1,4 +1,4 @@
-/* service.c -- responses asked of an OpenAI-compatible service: a request a response, each with a seed of its own, so that what is
+/* respond_service.c -- responses asked of an OpenAI-compatible service: a request a response, each with a seed of its own, so that what is
  * asked does not depend on what else is. */
 #include <math.h>
 #include <stdlib.h>
@@ -7,18 +7,20 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "common/respond.h"
 #include "io/openai.h"
-#include "sample/sample.h"
+
+#define MATH_SYSTEM "Please reason step by step, and put your final answer within \\boxed{}."
 
 /* Who asked: the tag of a request is its place here. */
 struct asker {
-	struct sample_item *item;
+	struct od_query *query;
 	int32_t sample;
 };
 
 struct service {
-	struct sample_maker maker;
-	struct sample_options *o;
+	struct od_responder responder;
+	struct od_respond_options *o;
 	struct od_openai *client;
 	struct od_openai_answer answer;
 	struct asker *asker;                       /* a ring, as answers come in the order of asking */
@@ -29,9 +31,10 @@ struct service {
 
 /* The messages of a prompt, the system turn in front; a new reference, NULL without memory. */
 static json_t *
-messages_of(const struct sample_options *o, const json_t *prompt)
+messages_of(const struct od_respond_options *o, const json_t *prompt)
 {
-	const char *system = o->system ? o->system : o->format == FORMAT_QWEN25_MATH ? SAMPLE_MATH_SYSTEM : NULL;
+	bool math = o->format == OD_FORMAT_QWEN25_MATH || o->format == OD_FORMAT_QWEN25_MATH_STEP;
+	const char *system = o->system ? o->system : math ? MATH_SYSTEM : NULL;
 	json_t *list = json_is_array(prompt) ? json_copy((json_t *)(uintptr_t)prompt) :
 		json_pack("[{s:s, s:O}]", "role", "user", "content", prompt);
 
@@ -44,40 +47,40 @@ messages_of(const struct sample_options *o, const json_t *prompt)
 
 /* A seed that services take: what a double holds exactly, and not negative. */
 static int64_t
-seed_of(const struct service *s, const struct sample_item *it, int32_t sample, const char *prompt)
+seed_of(const struct service *s, const struct od_query *q, int32_t sample, const char *prompt)
 {
-	uint64_t key = od_hash64(prompt, strlen(prompt), it->id);
+	uint64_t key = od_hash64(prompt, strlen(prompt), q->id);
 
 	return (int64_t)(od_rng_mix(s->o->sampling.seed ^ od_rng_mix(key ^ od_rng_mix((uint64_t)sample + 1))) >> 33);
 }
 
 static enum od_status
-ask(struct service *s, struct sample_item *it, int32_t sample, const json_t *messages, const char *dump, struct od_error *err)
+ask(struct service *s, struct od_query *q, int32_t sample, const json_t *messages, const char *dump, struct od_error *err)
 {
-	const struct sample_options *o = s->o;
-	struct od_openai_request r = { .model = o->model, .messages = messages, .prompt = json_string_value(it->prompt),
+	const struct od_respond_options *o = s->o;
+	struct od_openai_request r = { .model = o->model, .messages = messages, .prompt = json_string_value(q->prompt),
 		.temperature = o->sampling.temperature, .top_p = o->sampling.top_p < 1 ? o->sampling.top_p : NAN, .max_tokens = o->max_tokens,
-		.seed = seed_of(s, it, sample, dump), .stop = o->stops, .n_stop = o->n_stops, .extra = s->extra };
+		.seed = seed_of(s, q, sample, dump), .stop = o->stops, .n_stop = o->n_stops, .extra = s->extra };
 
-	s->asker[s->asked % s->cap] = (struct asker){ it, sample };
+	s->asker[s->asked % s->cap] = (struct asker){ q, sample };
 	return od_openai_ask(s->client, &r, s->asked++, err);
 }
 
 static enum od_status
-add(struct sample_maker *m, struct sample_item *it, struct od_error *err)
+add(struct od_responder *r, struct od_query *q, struct od_error *err)
 {
-	struct service *s = (struct service *)m;
-	bool raw = s->o->format == FORMAT_RAW;
-	json_t *messages = raw ? NULL : messages_of(s->o, it->prompt);
-	char *dump = json_dumps(messages ? messages : it->prompt, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	struct service *s = (struct service *)r;
+	bool raw = s->o->format == OD_FORMAT_RAW;
+	json_t *messages = raw ? NULL : messages_of(s->o, q->prompt);
+	char *dump = json_dumps(messages ? messages : q->prompt, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	enum od_status st = OD_OK;
 
-	if (raw && !json_is_string(it->prompt))
+	if (raw && !json_is_string(q->prompt))
 		st = od_fail(err, OD_EFORMAT, "field 'prompt' must be a string where no chat template is used");
 	else if ((!raw && !messages) || !dump)
-		st = od_fail_nomem(err, "a request", it->at.len);
-	for (int32_t i = 0; st == OD_OK && i < it->job.samples; i++)
-		st = ask(s, it, i, messages, dump, err);
+		st = od_fail_nomem(err, "a request", 64);
+	for (int32_t i = 0; st == OD_OK && i < q->job.samples; i++)
+		st = ask(s, q, i, messages, dump, err);
 	json_decref(messages);
 	free(dump);
 	return st;
@@ -88,11 +91,11 @@ take_answer(struct service *s, struct od_error *err)
 {
 	const struct od_openai_answer *a = &s->answer;
 	const struct asker *who = &s->asker[a->tag % s->cap];
-	struct od_response *r = &who->item->job.response[who->sample];
+	struct od_response *r = &who->query->job.response[who->sample];
 
-	who->item->job.left--;
+	who->query->job.left--;
 	if (a->status != OD_OK) {                  /* OD_EFORMAT: of this request alone */
-		who->item->failed = a->err;
+		who->query->failed = a->err;
 		return OD_OK;
 	}
 	od_buf_append(&r->text, a->choices[0].text ? a->choices[0].text : "", a->choices[0].len);
@@ -102,18 +105,18 @@ take_answer(struct service *s, struct od_error *err)
 }
 
 static enum od_status
-step(struct sample_maker *m, struct od_error *err)
+step(struct od_responder *r, struct od_error *err)
 {
-	struct service *s = (struct service *)m;
+	struct service *s = (struct service *)r;
 	enum od_status st = od_openai_next(s->client, &s->answer, err);
 
 	return st == OD_OK ? take_answer(s, err) : st;
 }
 
 static bool
-wants(const struct sample_maker *m)
+wants(const struct od_responder *r)
 {
-	const struct service *s = (const struct service *)m;
+	const struct service *s = (const struct service *)r;
 	size_t pending = od_openai_pending(s->client);
 
 	return pending + (size_t)s->o->samples <= s->cap && pending < 4 * (size_t)s->o->service.parallel;
@@ -127,26 +130,26 @@ put_string(struct od_buf *b, const char *name, const char *text)
 }
 
 static void
-describe(const struct sample_maker *m, struct od_buf *b)
+describe(const struct od_responder *r, struct od_buf *b)
 {
-	const struct service *s = (const struct service *)m;
+	const struct service *s = (const struct service *)r;
 
 	put_string(b, "model", s->o->model);
 	put_string(b, "url", od_openai_url(s->client));
 }
 
 static void
-summary(const struct sample_maker *m, struct od_buf *b)
+summary(const struct od_responder *r, struct od_buf *b)
 {
-	const struct service *s = (const struct service *)m;
+	const struct service *s = (const struct service *)r;
 
 	od_openai_summary(s->client, s->o->service.price_in, s->o->service.price_out, b);
 }
 
 static void
-close_service(struct sample_maker *m)
+close_service(struct od_responder *r)
 {
-	struct service *s = (struct service *)m;
+	struct service *s = (struct service *)r;
 
 	od_openai_answer_release(&s->answer);
 	od_openai_close(s->client);
@@ -176,7 +179,7 @@ make_extra(struct service *s, struct od_error *err)
 }
 
 enum od_status
-sample_service_open(struct sample_maker **out, struct sample_options *o, struct od_error *err)
+od_responder_service(struct od_responder **out, struct od_respond_options *o, struct od_error *err)
 {
 	struct service *s = od_calloc(1, sizeof *s);
 	struct od_openai_options c = OD_OPENAI_OPTIONS_INIT;
@@ -184,20 +187,20 @@ sample_service_open(struct sample_maker **out, struct sample_options *o, struct 
 
 	if (!s)
 		return od_fail_nomem(err, "a service", sizeof *s);
-	s->maker = (struct sample_maker){ add, step, wants, describe, summary, close_service };
+	s->responder = (struct od_responder){ add, step, wants, describe, summary, close_service };
 	s->answer = (struct od_openai_answer)OD_OPENAI_ANSWER_INIT;
 	s->o = o;
 	s->cap = 4 * (size_t)o->service.parallel + (size_t)o->samples;
 	s->asker = od_calloc(s->cap, sizeof *s->asker);
 	st = s->asker ? od_service_finish(&o->service, o->url, o->sampling.seed, &c, err) : od_fail_nomem(err, "requests", s->cap);
-	c.plain = o->format == FORMAT_RAW;
+	c.plain = o->format == OD_FORMAT_RAW;
 	if (st == OD_OK)
 		st = make_extra(s, err);
 	if (st == OD_OK)
 		st = od_openai_open(&s->client, &c, err);
 	if (st == OD_OK)
-		*out = &s->maker;
+		*out = &s->responder;
 	else
-		close_service(&s->maker);
+		close_service(&s->responder);
 	return st;
 }

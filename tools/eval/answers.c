@@ -1,0 +1,300 @@
+/* answers.c -- see answers.h: manifests and counts. What makes answers is in answers_make.c. */
+#include "eval/answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "bench/manifest.h"
+#include "eval/answers_make.h"
+#include "io/jsonl.h"
+
+enum { MAX_DATA = 1 << 30, SHORT_HASH = 16 };
+
+const char *const answers_preset_names[] = { "official", "paper", NULL };
+
+#define T struct answers_options
+
+const struct od_opt answers_opts[] = {
+	OD_OPT_STR(T, outputs, "outputs", "FILE", "the answers, made before; the same as naming the file alone"),
+	OD_OPT_STR(T, answers, "answers", "FILE", "keep the answers that are made here; what is there already is not asked again"),
+	OD_OPT_ENUM(T, preset, "as", "PRESET", answers_preset_names, "settings of the benchmark's publisher, or of the paper"),
+	OD_OPT_STR(T, name, "name", "LABEL", "the model's name in reports (default: of the directory, service or file)"),
+	OD_OPT_STR(T, key_env, "model-key-env", "NAME", "variable with the key of --model-url, where a judge's service has another"),
+	OD_OPT_END
+};
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+
+static enum od_status
+hash_data(struct answers *a, struct od_error *err)
+{
+	char *data = NULL;
+	size_t n;
+	enum od_status st;
+
+	if (a->plan->data == NULL)
+		return OD_OK;
+	st = od_in_slurp(a->plan->data, MAX_DATA, &data, &n, err);
+	if (st == OD_OK)
+		st = od_sha256_hex(data, n, a->data, err);
+	a->data[SHORT_HASH] = '\0';
+	free(data);
+	return st;
+}
+
+bool
+answers_asks(const struct answers_options *o)
+{
+	return o->respond.model != NULL || o->respond.url != NULL;
+}
+
+bool
+answers_selected(const struct od_record_options *o, int64_t position, const char *key, int64_t chosen)
+{
+	return (o->limit < 0 || chosen < o->limit) && od_record_selected(o, position, key, strlen(key));
+}
+
+static enum od_status
+check_options(const struct answers_options *o, const struct answers_plan *plan, struct od_error *err)
+{
+	bool asks = answers_asks(o);
+
+	if (asks && o->outputs != NULL)
+		return od_fail(err, OD_EUSAGE, "give the answers by '--outputs', or a model that makes them, not both");
+	if (asks && plan->questions == NULL)
+		return od_fail(err, OD_EUSAGE, "what is asked for is judged already: '--model' has nothing to answer");
+	if (!asks && o->answers != NULL)
+		return od_fail(err, OD_EUSAGE, "option '--answers' keeps what a model answers: give '--model'; '--outputs' reads answers");
+	return OD_OK;
+}
+
+enum od_status
+answers_open(struct answers *a, struct answers_options *o, const struct answers_plan *plan, struct od_error *err)
+{
+	enum od_status st = check_options(o, plan, err);
+
+	a->o = o;
+	a->plan = plan;
+	a->file = o->outputs;
+	if (st == OD_OK)
+		st = hash_data(a, err);
+	if (st == OD_OK && answers_asks(o))
+		st = answers_make(a, err);
+	return st;
+}
+
+void
+answers_release(struct answers *a)
+{
+	if (a->fd >= 0)
+		close(a->fd);
+	json_decref(a->run);
+	json_decref(a->sample);
+	if (a->o != NULL)
+		od_respond_release(&a->o->respond);
+	*a = (struct answers)ANSWERS_INIT;
+}
+
+/* ---- the manifest ------------------------------------------------------------------------------------------------------- */
+
+static void
+put(json_t *run, const char *name, const char *text)
+{
+	if (text != NULL && *text != '\0')
+		json_object_set_new(run, name, json_string(text));
+}
+
+/* The model's name for people: the last part of its directory's name, the name of the file without its end. */
+static void
+put_name(json_t *run, const struct answers *a)
+{
+	const struct answers_options *o = a->o;
+	const char *path = a->asked ? o->respond.model : o->outputs;
+	struct od_buf name = OD_BUF_INIT;
+	size_t n = path != NULL ? strlen(path) : 0;
+	const char *base, *dot;
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	od_buf_append(&name, path != NULL ? path : "", n);
+	base = od_buf_ok(&name) && strrchr(name.data, '/') != NULL && !o->respond.url ? strrchr(name.data, '/') + 1 : name.data;
+	dot = base != NULL && !a->asked ? strchr(base + (*base != '\0'), '.') : NULL;
+	if (dot != NULL)
+		name.data[dot - name.data] = '\0';
+	put(run, "name", o->name != NULL ? o->name : base);
+	od_buf_release(&name);
+}
+
+static void
+note_change(struct od_buf *text, const char *name, bool changed)
+{
+	if (changed)
+		od_buf_printf(text, "%s%s", strchr(text->data, ':') != NULL ? " " : ", changed: ", name);
+}
+
+static bool
+differs(const json_t *sample, const char *name, double want)
+{
+	const json_t *v = json_object_get(sample, name);
+
+	return !json_is_number(v) || json_number_value(v) != want;
+}
+
+static bool
+other_text(const char *got, const char *want)
+{
+	return want != NULL && (got == NULL || strcmp(got, want) != 0);
+}
+
+/* "official", or "official, changed: max_tokens". */
+static void
+put_preset(json_t *run, const struct answers *a, const json_t *sample)
+{
+	const struct answers_preset *p = &a->plan->preset[a->o->preset];
+	struct od_buf text = OD_BUF_INIT;
+
+	od_buf_str(&text, answers_preset_names[a->o->preset]);
+	if (!od_buf_ok(&text))
+		return;
+	note_change(&text, "format", other_text(json_string_value(json_object_get(sample, "format")), od_prompt_formats[p->format]));
+	for (const char *const *m = (const char *const[]){ "system", "suffix", "stop", NULL }; *m != NULL; m++)
+		note_change(&text, *m, json_object_get(sample, *m) != NULL);
+	note_change(&text, "temperature", differs(sample, "temperature", p->temperature));
+	note_change(&text, "top_p", differs(sample, "top_p", p->top_p));
+	note_change(&text, "top_k", differs(sample, "top_k", 0));
+	note_change(&text, "repetition_penalty", differs(sample, "repetition_penalty", 1));
+	note_change(&text, "max_tokens", differs(sample, "max_tokens", (double)p->max_tokens));
+	note_change(&text, "grader", other_text(a->plan->grader, p->grader));
+	note_change(&text, "judge", other_text(a->plan->judge, p->judge));
+	if (od_buf_ok(&text))
+		put(run, "preset", text.data);
+	od_buf_release(&text);
+}
+
+/* record: an answer, NULL when none is known. */
+static json_t *
+manifest(const struct answers *a, const json_t *record)
+{
+	const json_t *sample = json_object_get(record, "sample");
+	size_t samples = json_array_size(json_object_get(record, "responses"));
+	json_t *run = json_object();
+
+	if (run == NULL)
+		return NULL;
+	put(run, "benchmark", a->plan->benchmark);
+	put(run, "dataset", a->plan->dataset);
+	put(run, "data", a->data);
+	put_name(run, a);
+	if (sample != NULL) {
+		if (a->plan->preset != NULL)
+			put_preset(run, a, sample);
+		json_object_update_missing(run, (json_t *)(uintptr_t)sample);
+	}
+	if (samples > 0)
+		json_object_set_new(run, "samples", json_integer((json_int_t)samples));
+	put(run, "grader", a->plan->grader);
+	put(run, "judge", a->plan->judge);
+	json_object_update(run, (json_t *)(uintptr_t)a->plan->more);
+	put(run, "version", OD_VERSION);
+	return run;
+}
+
+json_t *
+answers_manifest(const struct answers *a)
+{
+	return manifest(a, NULL);
+}
+
+/* ---- taking answers ----------------------------------------------------------------------------------------------------- */
+
+static void
+count(struct answers *a, const json_t *record)
+{
+	const json_t *list = json_object_get(record, "responses"), *r = json_array_get(list, 0), *text, *tokens;
+
+	r = r != NULL ? r : record;
+	text = json_object_get(r, json_object_get(r, "text") != NULL ? "text" : "response");
+	tokens = json_object_get(r, "tokens");
+	a->n++;
+	a->empty += json_is_string(text) && json_string_length(text) == 0;
+	if (!json_is_number(tokens))
+		return;
+	a->with_tokens++;
+	a->tokens += (int64_t)json_number_value(tokens);
+	a->truncated += strcmp(json_string_value(json_object_get(r, "finish_reason")) ? json_string_value(json_object_get(r,
+		"finish_reason")) : "", "length") == 0;
+}
+
+enum od_status
+answers_take(struct answers *a, const json_t *record, struct od_error *err)
+{
+	const json_t *sample = json_object_get(record, "sample");
+	const char *differ;
+
+	if (sample != NULL && !json_is_object(sample))
+		return od_json_fail_type(sample, "sample", "an object", err);
+	if (a->run == NULL) {
+		a->run = manifest(a, record);
+		a->sample = sample != NULL ? json_incref((json_t *)(uintptr_t)sample) : NULL;
+		if (a->run == NULL)
+			return od_fail_nomem(err, "a manifest", 64);
+	}
+	differ = od_manifest_differ(a->sample, sample, true);
+	if (differ != NULL)
+		return od_fail(err, OD_EMISMATCH, "the answer was not made as those before it: '%s' of its 'sample' differs", differ);
+	count(a, record);
+	return OD_OK;
+}
+
+/* ---- summaries ---------------------------------------------------------------------------------------------------------- */
+
+void
+answers_json(const struct answers *a, struct od_buf *json)
+{
+	if (a->n == 0)
+		return;
+	od_buf_printf(json, ",\"answers\":{\"n\":%lld,\"empty\":%lld", (long long)a->n, (long long)a->empty);
+	if (a->with_tokens > 0) {
+		od_buf_str(json, ",\"mean_tokens\":");
+		od_buf_json_double(json, (double)a->tokens / (double)a->with_tokens);
+		od_buf_printf(json, ",\"truncated\":%lld", (long long)a->truncated);
+	}
+	od_buf_char(json, '}');
+}
+
+void
+answers_line(const struct answers *a, struct od_buf *table)
+{
+	if (a->n == 0 || (a->with_tokens == 0 && a->empty == 0))
+		return;
+	od_buf_printf(table, "%lld answers, %lld empty", (long long)a->n, (long long)a->empty);
+	if (a->with_tokens > 0)
+		od_buf_printf(table, ", %.1f tokens on average, %lld cut at the limit", (double)a->tokens / (double)a->with_tokens,
+			(long long)a->truncated);
+	od_buf_char(table, '\n');
+}
+
+static void
+put_text(struct od_buf *out, const char *name, const json_t *text)
+{
+	if (!json_is_string(text))
+		return;
+	od_buf_printf(out, ",\"%s\":", name);
+	od_buf_json_string(out, json_string_value(text), json_string_length(text));
+}
+
+void
+answers_item(const json_t *record, struct od_buf *out)
+{
+	const json_t *r = json_array_get(json_object_get(record, "responses"), 0), *tokens;
+
+	r = r != NULL ? r : record;
+	put_text(out, "prompt", json_object_get(record, "prompt"));
+	put_text(out, "response", json_object_get(r, json_object_get(r, "text") != NULL ? "text" : "response"));
+	tokens = json_object_get(r, "tokens");
+	if (json_is_integer(tokens))
+		od_buf_printf(out, ",\"tokens\":%lld", (long long)json_integer_value(tokens));
+	put_text(out, "finish_reason", json_object_get(r, "finish_reason"));
+}
