@@ -248,6 +248,8 @@ open_judge(struct judging *j, struct od_error *err)
 	ask_begin(&j->ask, &j->o->ask, &defaults);
 	if (j->o->config != NULL)
 		st = alpaca_read_config(&j->ask, j->o->config, err);
+	if (st == OD_OK && j->o->ask.template != NULL)
+		st = ask_read_template(&j->ask, j->o->ask.template, err);
 	if (st == OD_OK)
 		st = ask_open(&j->ask, NULL, NULL, err);
 	return st == OD_OK ? ask_keep(&j->ask, j->o->save, err) : st;

@@ -116,19 +116,6 @@ preference_of(const json_t *item, enum alpaca_preference from, bool switched, do
 	return OD_OK;
 }
 
-/* Sets a name once; another one later does not belong to it. */
-static enum od_status
-one_name(char **name, const char *given, const char *what, struct od_error *err)
-{
-	if (given == NULL)
-		return OD_OK;
-	if (*name == NULL)
-		return (*name = od_strdup(given)) ? OD_OK : od_fail_nomem(err, "a name", strlen(given));
-	if (strcmp(*name, given) != 0)
-		return od_fail(err, OD_EMISMATCH, "two %ss, '%s' and '%s': these annotations do not belong together", what, *name, given);
-	return OD_OK;
-}
-
 /* generator_1 names the baseline, generator_2 the model; one file, one of each, and one annotator. */
 static enum od_status
 check_names(const struct alpaca_models *models, struct alpaca_model *m, const json_t *item, struct od_error *err)
@@ -139,8 +126,8 @@ check_names(const struct alpaca_models *models, struct alpaca_model *m, const js
 		return od_fail(err, OD_EMISMATCH, "annotations of two models, '%s' and '%s': choose one with '--model'",
 			models->model[0].name ? models->model[0].name : "(no generator_2)",
 			models->model[1].name ? models->model[1].name : "(no generator_2)");
-	st = one_name(&m->baseline, json_string_value(json_object_get(item, "generator_1")), "baseline", err);
-	return st == OD_OK ? one_name(&m->judge, json_string_value(json_object_get(item, "annotator")), "annotator", err) : st;
+	st = judged_one_name(&m->baseline, json_string_value(json_object_get(item, "generator_1")), "baseline", err);
+	return st == OD_OK ? judged_one_name(&m->judge, json_string_value(json_object_get(item, "annotator")), "annotator", err) : st;
 }
 
 /* The model's output; NULL where it has none and, of course, no preference. */

@@ -78,7 +78,7 @@ index_answer(struct answers *a, const json_t *record, const json_t *questions, s
 	if (st == OD_OK && json_object_get(a->text, id) != NULL)
 		st = od_fail(err, OD_EFORMAT, "a second answer to '%s'", id);
 	if (st == OD_OK)
-		st = arena_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
+		st = judged_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
 	if (st == OD_OK && json_object_set_new(a->text, id, json_string(text)) != 0)
 		st = od_fail_nomem(err, "answers", strlen(text));
 	return st;
@@ -281,6 +281,8 @@ open_judge(struct judging *j, enum od_arena_rule *rule, bool rule_given, struct 
 	ask_begin(&j->ask, &j->o->ask, &defaults);
 	if (j->o->config != NULL)
 		st = arena_read_config(&c, &j->ask, j->o->config, err);
+	if (st == OD_OK && j->o->ask.template != NULL)
+		st = ask_read_template(&j->ask, j->o->ask.template, err);
 	if (st == OD_OK)
 		st = ask_open(&j->ask, NULL, NULL, err);
 	if (st == OD_OK)

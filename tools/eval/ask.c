@@ -223,7 +223,7 @@ take_options(struct ask *a, struct od_error *err)
 		st = ask_set_judge(a, o->judge, NULL, err);
 	if (st == OD_OK && a->judge == NULL)
 		st = od_fail(err, OD_EUSAGE, "the judge has no name: give '--judge'");
-	return st == OD_OK && o->template != NULL ? ask_read_template(a, o->template, err) : st;
+	return st;
 }
 
 enum od_status

@@ -8,6 +8,7 @@
  *
  *   ask_begin(&a, &o->ask, &defaults);
  *   st = read_config(&a, ...);                        of the benchmark; ask_set_*
+ *   st = ask_read_template(&a, o->ask.template, err);  where the user gave one
  *   st = ask_open(&a, usable, ctx, err);
  *   st = ask_keep(&a, file, err);
  *   st = ask_messages(&a, values, n, &messages, err);
@@ -36,8 +37,8 @@ struct ask_options {
 
 extern const struct od_opt ask_opts[];             /* base: struct ask_options */
 
-/* Checks what can be checked before anything is read: OD_EUSAGE when url is given without a judge and a template, and there is
- * no configuration (NULL) that may have them; when there is a configuration but no url. */
+/* Checks what can be checked before anything is read: OD_EUSAGE when url is given without a judge and there is no configuration
+ * (NULL) that may name one; when there is a configuration but no url. */
 OD_MUST_CHECK enum od_status ask_check(const struct ask_options *o, const char *config, struct od_error *err);
 
 struct ask_settings {
@@ -74,7 +75,7 @@ OD_MUST_CHECK enum od_status ask_config_count(const json_t *config, const char *
 OD_MUST_CHECK enum od_status ask_config_text(const json_t *config, const char *path, bool needed, const char **out,
 	const char *where, struct od_error *err);
 
-/* Takes what the user gave, opens the service. OD_EUSAGE when there is no judge. usable: as od_openai_options has it, or NULL. */
+/* Takes the judge and the settings that the user gave, opens the service. OD_EUSAGE when there is no judge. usable: as od_openai_options has it, or NULL. */
 OD_MUST_CHECK enum od_status ask_open(struct ask *a, enum od_status (*usable)(void *ctx, const struct od_openai_answer *answer,
 	struct od_error *err), void *ctx, struct od_error *err);
 
