@@ -223,5 +223,6 @@ main(void)
 		cmocka_unit_test(test_a_long_text), cmocka_unit_test(test_names),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
