@@ -313,7 +313,8 @@ od_eval_sedareval(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "SedarEval: a judge's scores of 0 to 5 by each question's own rubric",
 		.usage = "sedareval [OPTION...] --data FILE --judgments FILE | --judge-url URL | --prompts",
-		.epilog = "--judge-url asks a judge; --prompts writes one record an item for od-sample, whose output is read back with --judgments.",
+		.epilog = "--judge-url asks a judge; --prompts writes one record an item for od-sample, whose output is read\n"
+			"back with --judgments.",
 	};
 	struct sedar_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
 		.judge = SEDAR_JUDGE_OPTIONS_INIT };
