@@ -29,7 +29,7 @@ VARIANT  := $(if $(FUZZ),fuzz,$(if $(SANITIZE),san-$(subst $(comma),-,$(SANITIZE
 BUILD    := build/$(VARIANT)
 BIN      := $(if $(filter release cuda,$(VARIANT)),bin,$(BUILD)/bin)
 
-PACKAGES := jansson libarchive libpcre2-8 libutf8proc icu-uc libcrypto libcurl
+PACKAGES := jansson libarchive libpcre2-8 libutf8proc icu-uc libcrypto libcurl yaml-0.1
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith
 CPPFLAGS += -Ilib -Itools -I. -Ikernels -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DOD_VERSION='"$(VERSION)"'
 CPPFLAGS += $(if $(MPI_FLAGS),-DOD_MPI)
@@ -38,7 +38,7 @@ OPENMP   := $(if $(FUZZ),-Wno-unknown-pragmas,-fopenmp)
 ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) $(OPENMP) -ffile-prefix-map=$(CURDIR)=. \
              $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
 # (--as-needed: only the tools that ask a service load libcurl and what it brings.)
-LDLIBS   += -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -licuuc -lcrypto -lcurl) -ldnnl -lm
+LDLIBS   += -Wl,--as-needed $(shell pkg-config --libs $(PACKAGES) 2>/dev/null || echo -ljansson -larchive -lpcre2-8 -lutf8proc -licuuc -lcrypto -lcurl -lyaml) -lcld2 -ldnnl -lm
 ALL_LDFLAGS = $(LDFLAGS) $(OPENMP) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # The CUDA sources: by nvcc into a CUDA=1 build; and by the host's C++ compiler, on the emulator of kernels/cuda/emu, for tests.
@@ -71,7 +71,7 @@ CUDA_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/cuda/%,$(CUDA_TEST_SRC) tests/
 FUZZERS  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCHES  := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out %_cuda.c,$(sort $(wildcard tests/ops/bench_*.c))))
 SCRIPTS  := $(sort $(shell find tests -name '*.t' ! -path 'tests/oracle/*' ! -path 'tests/long/*' ! -path 'tests/mutations/*'))
-LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(patsubst %.cpp,$(BUILD)/%.o,$(sort $(wildcard lib/*/*.cpp)))
 CLI_OBJ  := $(CLI_SRC:%.c=$(BUILD)/%.o)
 # A tool od-x may be split over tools/od-x.c and tools/x/*.c.
 tool_obj  = $(BUILD)/tools/$(1).o $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/$(patsubst od-%,%,$(1))/*.c)))
@@ -130,10 +130,13 @@ $(BUILD)/lib/train/ranks_mpi.o: CPPFLAGS += $(MPI_INCLUDES)
 $(BIN)/od-train $(BUILD)/emu/bin/od-train: LDLIBS += $(MPI_LIBS)
 
 # Asked once: are the libraries there at all?
-HEADERS := jansson.h archive.h pcre2.h utf8proc.h unicode/ubrk.h openssl/evp.h curl/curl.h dnnl.h
-$(BUILD)/headers: | $(BUILD)/flags
+HEADERS := jansson.h archive.h pcre2.h utf8proc.h unicode/ubrk.h openssl/evp.h curl/curl.h yaml.h dnnl.h
+CXX_HEADERS := cstdio cld2/public/compact_lang_det.h
+$(BUILD)/headers: Makefile | $(BUILD)/flags
 	@for h in $(HEADERS); do echo "#define PCRE2_CODE_UNIT_WIDTH 8"; echo "#include <$$h>"; done \
 		| $(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>$(BUILD)/headers.err \
+		&& for h in $(CXX_HEADERS); do echo "#include <$$h>"; done \
+		| $(CXX) $(CPPFLAGS) -fsyntax-only -x c++ - 2>$(BUILD)/headers.err \
 		|| { sed -n 's/.*fatal error: //p' $(BUILD)/headers.err; \
 		     echo "a library is missing: run 'make deps' (it names or installs what is needed)"; exit 1; } >&2
 	@touch $@
@@ -142,6 +145,13 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/headers
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A library that has C++ names only is called by a file of a few lines, which needs nothing else of C++.
+CXX_SAN = $(if $(FUZZ),,$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer))
+$(BUILD)/lib/%.o: lib/%.cpp $(BUILD)/flags | $(BUILD)/headers
+	@mkdir -p $(@D)
+	@echo "  CXX $<"
+	$(Q)$(CXX) -std=c++17 -Wall -Wextra -fno-exceptions -fno-rtti $(CPPFLAGS) $(CFLAGS) $(CXX_SAN) -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c -o $@ $<
 
 $(BUILD)/libomnidpo.a: $(LIB_OBJ)
 	@rm -f $@
@@ -294,7 +304,7 @@ uninstall:
 		$(MAN5:man/%=$(DESTDIR)$(MANDIR)/man5/%) $(MAN7:man/%=$(DESTDIR)$(MANDIR)/man7/%)
 
 # Debian and Ubuntu packages: what the build needs, then what the tests, demo and plots use besides.
-DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libicu-dev libssl-dev libcurl4-openssl-dev \
+DEPS := gcc g++ libc6-dev make pkg-config libjansson-dev libarchive-dev libdnnl-dev libpcre2-dev libutf8proc-dev libicu-dev libssl-dev libcurl4-openssl-dev libcld2-dev libyaml-dev \
         libopenmpi-dev openmpi-bin libcmocka-dev mandoc gnuplot-nox|gnuplot-qt|gnuplot-x11 parallel jq zstd perl python3
 
 deps:

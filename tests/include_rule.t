@@ -31,7 +31,8 @@ check() { # FILE INCLUDED
 
 while IFS=: read -r file inc; do
     check "$file" "$inc"
-done < <(grep -rHoE --include='*.[ch]' --include='*.cu' --include='*.def' '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' lib kernels tools |
+done < <({ grep -rHoE --include='*.[ch]' --include='*.cu' --include='*.def' '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' lib kernels tools
+    grep -rHoE --include='*.cpp' '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+"' lib; } |
     sed -E 's/^([^:]*):.*"([^"]+)".*/\1:\2/')
 
 echo 1..2

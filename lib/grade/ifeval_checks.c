@@ -455,7 +455,7 @@ in_language(struct od_ifeval_checker *c, const char *language, const char *s, si
 	enum od_status st;
 
 	if (!od_langid_knows(c->langid, language))
-		return od_fail(err, OD_EFORMAT, "language '%s' has no profile", language);
+		return od_fail(err, OD_EFORMAT, "language '%s' is none that %s tells", language, od_langid_name(c->langid));
 	st = od_langid_detect(c->langid, s, n, &found, NULL, err);
 	if (st == OD_OK)
 		*v = verdict(!found || !strcmp(found, language));

@@ -209,7 +209,7 @@ read_choice(struct od_openai_choice *out, const json_t *c)
 	*out = (struct od_openai_choice){
 		.text = json_string_value(text), .len = json_string_length(text),
 		.finish = json_is_string(finish) ? json_string_value(finish) : "",
-		.logprobs = json_object_get(c, "logprobs")
+		.logprobs = json_object_get(c, "logprobs"), .json = c
 	};
 	if (json_is_null(out->logprobs))
 		out->logprobs = NULL;

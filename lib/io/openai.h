@@ -53,6 +53,7 @@ struct od_openai_choice {
 	size_t len;
 	const char *finish;                        /* "stop", "length", ...; "" when the service does not say */
 	const json_t *logprobs;                    /* as the service wrote it, or NULL */
+	const json_t *json;                        /* the whole choice, as the service wrote it */
 };
 
 struct od_openai_answer {

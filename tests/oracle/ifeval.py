@@ -15,6 +15,10 @@ import time
 ORACLE, BIN = os.environ["ORACLE"], os.environ.get("BIN", "bin")
 DATA = os.path.join(ORACLE, "data", "ifeval")
 LANGUAGE = ("language:response_language", "change_case:english_capital", "change_case:english_lowercase")
+PROFILES = ["--profiles", os.path.join(DATA, "langdetect_profiles.tar.gz")]
+# Without profiles CLD2 tells languages. Measured with Debian 12's: the language of 98.0 % of the responses, 96.8 % of the
+# verdicts (strict and loose) that hang on it.
+CLD2_LANGUAGES, CLD2_VERDICTS = 0.975, 0.96
 
 
 def read(name):
@@ -22,7 +26,7 @@ def read(name):
         return [json.loads(line) for line in f]
 
 
-def evaluate(records, prompts, folder):
+def evaluate(records, prompts, folder, options):
     """The arguments are the record's own: one item has others in another edition of the data."""
     data = os.path.join(folder, "data.jsonl")
     with open(data, "w", encoding="utf-8") as f:
@@ -34,8 +38,7 @@ def evaluate(records, prompts, folder):
         for r in records:
             f.write(json.dumps({"key": r["key"], "response": r["response"]}) + "\n")
     command = [os.path.join(BIN, "od-eval"), "ifeval", "-q", "--data", data, "--outputs", outputs,
-               "--punkt", os.path.join(DATA, "punkt_tab_english"),
-               "--profiles", os.path.join(DATA, "langdetect_profiles.tar.gz"), "--summary", summary]
+               "--punkt", os.path.join(DATA, "punkt_tab_english"), "--summary", summary] + options
     start = time.time()
     subprocess.run(command, capture_output=True, check=True)
     seconds = time.time() - start
@@ -44,7 +47,7 @@ def evaluate(records, prompts, folder):
         return [json.loads(line) for line in done.stdout.splitlines()], json.load(f), seconds
 
 
-def compare_verdicts(source, records, items, total, differ):
+def compare_verdicts(source, records, items, total, differ, say=True):
     for want, got in zip(records, items):
         assert want["key"] == got["key"] and want["instruction_id_list"] == got["instruction_id_list"]
         for way in ("strict", "loose"):
@@ -54,7 +57,8 @@ def compare_verdicts(source, records, items, total, differ):
                 total[kind] += 1
                 if want[way][i] != got[way][i]:
                     differ[kind] += 1
-                    print(f"# {source} {want['key']} {kind} {way}: {got[way][i]}, not {want[way][i]}", file=sys.stderr)
+                    if say:
+                        print(f"# {source} {want['key']} {kind} {way}: {got[way][i]}, not {want[way][i]}", file=sys.stderr)
 
 
 def compare_units(units, items, differ):
@@ -65,6 +69,27 @@ def compare_units(units, items, differ):
             if got["units"][mine] != want[theirs]:
                 differ[mine] += 1
                 print(f"# {want['source']} {got['key']} {mine}: {got['units'][mine]}, not {want[theirs]}", file=sys.stderr)
+
+
+def without_profiles(by_source, units, prompts):
+    """How often CLD2 says what langdetect says, and what becomes of the verdicts that hang on it."""
+    total, differ, same, n, names = collections.Counter(), collections.Counter(), 0, 0, set()
+    for source, records in by_source.items():
+        with tempfile.TemporaryDirectory() as folder:
+            items, summary, _ = evaluate(records, prompts, folder, [])
+        names.add(summary["language"])
+        compare_verdicts(source, records, items, total, differ, say=False)
+        for got in items:
+            n += 1
+            same += got["units"]["language"] == units[source][got["key"]]["lang"]
+    others = sum(differ[k] for k in total if k not in LANGUAGE)
+    wrong, asked = sum(differ[k] for k in LANGUAGE), sum(total[k] for k in LANGUAGE)
+    each = ", ".join(f"{k.split(':')[1]} {total[k] - differ[k]} of {total[k]}" for k in LANGUAGE)
+    return [(len(names) == 1 and names.pop().startswith("CLD2 "), "without profiles the summary names CLD2"),
+            (same >= CLD2_LANGUAGES * n, f"without profiles: language of {same} of {n} responses ({100 * same / n:.2f} %)"),
+            (asked - wrong >= CLD2_VERDICTS * asked,
+             f"without profiles: {asked - wrong} of {asked} verdicts ({100 - 100 * wrong / asked:.2f} %; {each})"),
+            (others == 0, "without profiles: all verdicts of the other types")]
 
 
 def main():
@@ -79,7 +104,7 @@ def main():
     results, slowest = [], 0
     for source, records in by_source.items():
         with tempfile.TemporaryDirectory() as folder:
-            items, summary, seconds = evaluate(records, prompts, folder)
+            items, summary, seconds = evaluate(records, prompts, folder, PROFILES)
         slowest = max(slowest, seconds)
         results.append((len(items) == len(records) == summary["prompts"] and summary["undecided"] == 0,
                         f"{source}: all {len(records)} responses judged"))
@@ -96,6 +121,7 @@ def main():
         results.append((counts[unit] == 0, f"{unit} of {n - counts[unit]} of {n} responses"))
     results.append((counts["language"] <= 0.005 * n, f"language of {n - counts['language']} of {n} responses"))
     results.append((slowest < 5, f"541 responses in under 5 s ({slowest:.2f} s)"))
+    results += without_profiles(by_source, units, prompts)
     for i, (good, name) in enumerate(results, 1):
         print(f"{'ok' if good else 'not ok'} {i} - {name}")
     print(f"1..{len(results)}")

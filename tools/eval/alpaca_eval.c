@@ -67,7 +67,10 @@ static enum od_status
 check_options(const struct alpaca_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
 	int inputs = (o->annotations != NULL) + (o->rows != NULL) + (o->judge.ask.url != NULL);
+	enum od_status st = alpaca_judge_check(&o->judge, err);
 
+	if (st != OD_OK)
+		return st;
 	if (n_files > 0)
 		return od_fail(err, OD_EUSAGE, "'%s': files are named by options, --annotations or --rows", files[0]);
 	if (inputs > 1)
@@ -145,6 +148,7 @@ static void
 model_members(struct od_buf *json, const struct alpaca_model *m, const struct od_alpaca_rates *a, const struct od_alpaca_lc *lc)
 {
 	judged_text(json, "baseline", m->baseline);
+	judged_text(json, "judge", m->judge);
 	judged_number(json, "win_rate", a->win_rate);
 	judged_number(json, "standard_error", a->standard_error);
 	judged_number(json, "discrete_win_rate", a->discrete_win_rate);

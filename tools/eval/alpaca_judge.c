@@ -7,24 +7,28 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "eval/alpaca_config.h"
 #include "io/dataset.h"
 #include "io/jsonl.h"
-
-enum { ALTERNATIVES = 5 };
 
 #define T struct alpaca_judge_options
 
 const struct od_opt alpaca_judge_opts[] = {
+	OD_OPT_STR(T, config, "judge-config", "FILE", "the benchmark's configuration of an annotator (YAML); other options win"),
 	OD_OPT_STR(T, baseline_outputs, "baseline-outputs", "FILE", "the baseline's outputs: instruction, output"),
 	OD_OPT_STR(T, outputs, "outputs", "FILE", "the model's outputs: instruction, output, generator"),
+	OD_OPT_STR(T, save, "save-annotations", "FILE", "keep the annotations, for --annotations"),
 	OD_OPT_END
 };
+
+static const struct ask_settings defaults = { .temperature = 1, .top_p = NAN, .max_tokens = 1, .logprobs = 5 };
 
 struct judging {
 	struct alpaca_judge_options *o;
 	struct alpaca_model *model;                /* its rows: one an instruction */
 	struct od_dataset baseline, outputs;
 	json_t *by_instruction;                    /* the model's records, borrowed */
+	json_t *annotations;                       /* as published, one an instruction */
 	struct ask ask;
 	int64_t unusable;                          /* answers without a preference */
 	char first[200];                           /* the first of them */
@@ -99,6 +103,25 @@ index_outputs(struct judging *j, struct judged_bad *bad, struct od_error *err)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------------- */
 
+static const char *
+judge_name(const struct ask *a)
+{
+	return a->name != NULL ? a->name : a->judge;
+}
+
+/* The annotation of an instruction, without what the judge is going to say. */
+static enum od_status
+add_annotation(struct judging *j, const json_t *base, const json_t *mine, struct od_error *err)
+{
+	json_t *a = json_pack("{s:O, s:O, s:O*, s:O*, s:O?, s:O*, s:s, s:n, s:n}", "instruction", json_object_get(base, "instruction"),
+		"output_1", json_object_get(base, "output"), "generator_1", json_object_get(base, "generator"), "dataset",
+		json_object_get(base, "dataset"), "output_2", json_object_get(mine, "output"), "generator_2",
+		json_object_get(json_array_get(j->outputs.items, 0), "generator"), "annotator", judge_name(&j->ask), "preference",
+		"raw_completion");
+
+	return a != NULL && json_array_append_new(j->annotations, a) == 0 ? OD_OK : od_fail_nomem(err, "annotations", 1);
+}
+
 static enum od_status
 ask_one(struct judging *j, size_t i, struct od_error *err)
 {
@@ -107,8 +130,6 @@ ask_one(struct judging *j, size_t i, struct od_error *err)
 	const json_t *mine = json_object_get(j->by_instruction, instruction);
 	const char *second = member(mine, "output");
 	struct od_alpaca_row row = { .preference = NAN, .len_1 = alpaca_code_points(first), .len_2 = NAN };
-	struct od_openai_request r = { .model = j->o->ask.judge, .temperature = 1, .top_p = NAN, .max_tokens = 1, .seed = -1,
-		.logprobs = ALTERNATIVES, .extra = j->o->ask.service.more };
 	json_t *messages = NULL;
 	bool switched = false;
 	char id[32];
@@ -120,13 +141,48 @@ ask_one(struct judging *j, size_t i, struct od_error *err)
 			{ "output_2", switched ? first : second } };
 
 		row.len_2 = alpaca_code_points(second);
-		st = ask_messages(j->ask.template, values, 3, &messages, err);
-		r.messages = messages;
-		if (st == OD_OK)
+		st = ask_messages(&j->ask, values, 3, &messages, err);
+		if (st == OD_OK) {
+			const struct od_openai_request r = ask_request(&j->ask, messages);
+
 			st = od_openai_ask(j->ask.client, &r, i, err);
+		}
 	}
 	json_decref(messages);
+	if (st == OD_OK)
+		st = add_annotation(j, base, mine, err);
 	return st == OD_OK ? alpaca_add_row(j->model, &row, id, switched, err) : st;
+}
+
+/* The judge's answer as published annotations have it: the choice, its text and the tokens of all. */
+static enum od_status
+keep_answer(json_t *annotation, const struct od_openai_answer *a, double preference, struct od_error *err)
+{
+	json_t *raw = json_copy((json_t *)a->choices[0].json);
+
+	if (raw == NULL || json_object_set_new(raw, "text", a->choices[0].text ? json_string(a->choices[0].text) : json_null()) != 0 ||
+		json_object_set_new(raw, "total_tokens", json_integer((json_int_t)(a->prompt_tokens + a->completion_tokens))) != 0 ||
+		json_object_set_new(annotation, "raw_completion", raw) != 0)
+		return od_fail_nomem(err, "an annotation", 1);
+	if (isnan(preference))
+		return OD_OK;
+	return json_object_set_new(annotation, "preference", json_real(preference)) == 0 ? OD_OK : od_fail_nomem(err, "an annotation", 1);
+}
+
+static enum od_status
+take_answer(struct judging *j, const struct od_openai_answer *a, struct od_error *err)
+{
+	struct od_alpaca_row *row = &j->model->row[a->tag];
+	const json_t *top = NULL;
+
+	if (a->status == OD_OK && a->choices[0].logprobs != NULL)
+		top = od_json_path(a->choices[0].logprobs, "content.0.top_logprobs");
+	if (top != NULL)
+		row->preference = od_alpaca_preference(alpaca_logprob_of(top, "m"), alpaca_logprob_of(top, "M"), j->model->switched[a->tag]);
+	if (isnan(row->preference) && j->unusable++ == 0)
+		snprintf(j->first, sizeof j->first, "item %zu: %.150s", a->tag,
+			a->status != OD_OK ? a->err.msg : top == NULL ? "the service gives no log-probs" : "neither m nor M among them");
+	return a->status == OD_OK ? keep_answer(json_array_get(j->annotations, a->tag), a, row->preference, err) : OD_OK;
 }
 
 static enum od_status
@@ -137,35 +193,30 @@ take_answers(struct judging *j, struct od_error *err)
 	int64_t done = 0;
 	enum od_status st;
 
-	while ((st = od_openai_next(j->ask.client, &a, err)) == OD_OK) {
-		const json_t *top = NULL;
-
+	while ((st = od_openai_next(j->ask.client, &a, err)) == OD_OK && (st = take_answer(j, &a, err)) == OD_OK)
 		od_progress_update(progress, ++done, NULL);
-		if (a.status == OD_OK && a.choices[0].logprobs != NULL)
-			top = od_json_path(a.choices[0].logprobs, "content.0.top_logprobs");
-		if (top != NULL)
-			j->model->row[a.tag].preference = od_alpaca_preference(alpaca_logprob_of(top, "m"), alpaca_logprob_of(top, "M"),
-				j->model->switched[a.tag]);
-		if (isnan(j->model->row[a.tag].preference) && j->unusable++ == 0)
-			snprintf(j->first, sizeof j->first, "item %zu: %.150s", a.tag,
-				a.status != OD_OK ? a.err.msg : top == NULL ? "the service gives no log-probs" : "neither m nor M among them");
-	}
 	od_progress_end(progress);
 	od_openai_answer_release(&a);
 	return st == OD_EOF ? OD_OK : st;
 }
 
-static enum od_status
-check_options(const struct alpaca_judge_options *o, struct od_error *err)
+enum od_status
+alpaca_judge_check(const struct alpaca_judge_options *o, struct od_error *err)
 {
-	enum od_status st = ask_check(&o->ask, err);
+	enum od_status st = ask_check(&o->ask, o->config, err);
 
-	if (st == OD_OK && (o->baseline_outputs == NULL || o->outputs == NULL))
-		st = od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--baseline-outputs' and '--outputs'");
-	return st;
+	if (st != OD_OK)
+		return st;
+	if (o->ask.url == NULL)
+		return o->save != NULL ? od_fail(err, OD_EUSAGE, "option '--save-annotations' needs '--judge-url'") : OD_OK;
+	if (o->ask.template == NULL && o->config == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--template' or '--judge-config'");
+	if (o->baseline_outputs == NULL || o->outputs == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--baseline-outputs' and '--outputs'");
+	return OD_OK;
 }
 
-/* The names of a file's generator, from its first record. */
+/* The names of the baseline, from its first record, and of the judge. */
 static enum od_status
 set_names(struct judging *j, struct od_error *err)
 {
@@ -173,7 +224,8 @@ set_names(struct judging *j, struct od_error *err)
 
 	if (baseline != NULL && (j->model->baseline = od_strdup(baseline)) == NULL)
 		return od_fail_nomem(err, "a name", strlen(baseline));
-	return OD_OK;
+	j->model->judge = od_strdup(judge_name(&j->ask));
+	return j->model->judge != NULL ? OD_OK : od_fail_nomem(err, "a name", 1);
 }
 
 static void
@@ -188,11 +240,26 @@ report(const struct judging *j)
 		od_warn("%lld of the judge's answers give no preference, first: %s", (long long)j->unusable, j->first);
 }
 
+static enum od_status
+open_judge(struct judging *j, struct od_error *err)
+{
+	enum od_status st = OD_OK;
+
+	ask_begin(&j->ask, &j->o->ask, &defaults);
+	if (j->o->config != NULL)
+		st = alpaca_read_config(&j->ask, j->o->config, err);
+	if (st == OD_OK && j->o->ask.template != NULL)
+		st = ask_read_template(&j->ask, j->o->ask.template, err);
+	if (st == OD_OK)
+		st = ask_open(&j->ask, NULL, NULL, err);
+	return st == OD_OK ? ask_keep(&j->ask, j->o->save, err) : st;
+}
+
 enum od_status
 alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct judged_bad *bad, struct od_error *err)
 {
-	struct judging j = { .o = o };
-	enum od_status st = check_options(o, err);
+	struct judging j = { .o = o, .annotations = json_array() };
+	enum od_status st = open_judge(&j, err);
 
 	if (st == OD_OK)
 		st = od_dataset_read(&j.baseline, o->baseline_outputs, err);
@@ -204,17 +271,18 @@ alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct jud
 		st = alpaca_find_model(m, member(json_array_get(j.outputs.items, 0), "generator"), &j.model, err);
 	if (st == OD_OK)
 		st = set_names(&j, err);
-	if (st == OD_OK)
-		st = ask_open(&j.ask, &o->ask, err);
 	for (size_t i = 0; st == OD_OK && i < json_array_size(j.baseline.items); i++)
 		st = ask_one(&j, i, err);
 	if (st == OD_OK)
 		st = take_answers(&j, err);
 	if (st == OD_OK)
 		report(&j);
+	if (st == OD_OK)
+		st = ask_save(&j.ask, j.annotations, ASK_ARRAY, err);
 	ask_release(&j.ask);
 	od_dataset_release(&j.baseline);
 	od_dataset_release(&j.outputs);
 	json_decref(j.by_instruction);
+	json_decref(j.annotations);
 	return st;
 }

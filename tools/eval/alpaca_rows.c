@@ -56,6 +56,7 @@ alpaca_models_release(struct alpaca_models *m)
 			free(a->id[k]);
 		free(a->name);
 		free(a->baseline);
+		free(a->judge);
 		free(a->row);
 		free(a->id);
 		free(a->switched);
@@ -97,6 +98,10 @@ preference_of(const json_t *item, enum alpaca_preference from, bool switched, do
 {
 	const json_t *p;
 
+	if (from == ALPACA_LOGPROBS && json_is_null(json_object_get(item, "raw_completion"))) {
+		*out = NAN;
+		return OD_OK;
+	}
 	if (from == ALPACA_LOGPROBS) {
 		p = od_json_path(item, "raw_completion.logprobs.content.0.top_logprobs");
 		if (!json_is_array(p))
@@ -111,24 +116,30 @@ preference_of(const json_t *item, enum alpaca_preference from, bool switched, do
 	return OD_OK;
 }
 
-/* generator_1 names the baseline, generator_2 the model; one file, one of each. */
+/* generator_1 names the baseline, generator_2 the model; one file, one of each, and one annotator. */
 static enum od_status
 check_names(const struct alpaca_models *models, struct alpaca_model *m, const json_t *item, struct od_error *err)
 {
-	const char *name = json_string_value(json_object_get(item, "generator_1"));
+	enum od_status st;
 
 	if (models->n > 1)
 		return od_fail(err, OD_EMISMATCH, "annotations of two models, '%s' and '%s': choose one with '--model'",
 			models->model[0].name ? models->model[0].name : "(no generator_2)",
 			models->model[1].name ? models->model[1].name : "(no generator_2)");
-	if (name == NULL)
+	st = judged_one_name(&m->baseline, json_string_value(json_object_get(item, "generator_1")), "baseline", err);
+	return st == OD_OK ? judged_one_name(&m->judge, json_string_value(json_object_get(item, "annotator")), "annotator", err) : st;
+}
+
+/* The model's output; NULL where it has none and, of course, no preference. */
+static enum od_status
+read_output(const json_t *item, const char **out, struct od_error *err)
+{
+	size_t n;
+
+	*out = NULL;
+	if (json_is_null(json_object_get(item, "output_2")) && json_is_null(json_object_get(item, "preference")))
 		return OD_OK;
-	if (m->baseline == NULL)
-		return (m->baseline = od_strdup(name)) ? OD_OK : od_fail_nomem(err, "a name", strlen(name));
-	if (strcmp(m->baseline, name) != 0)
-		return od_fail(err, OD_EMISMATCH, "two baselines, '%s' and '%s': these annotations do not belong together", m->baseline,
-			name);
-	return OD_OK;
+	return od_json_need_string(item, "output_2", out, &n, err);
 }
 
 static enum od_status
@@ -147,14 +158,14 @@ read_annotation(struct alpaca_models *models, const json_t *item, int64_t index,
 		return OD_OK;
 	if ((st = od_json_need_string(item, "instruction", &instruction, &n, err)) != OD_OK ||
 		(st = od_json_need_string(item, "output_1", &out_1, &len, err)) != OD_OK ||
-		(st = od_json_need_string(item, "output_2", &out_2, &len, err)) != OD_OK ||
+		(st = read_output(item, &out_2, err)) != OD_OK ||
 		(st = od_alpaca_is_switched(instruction, n, &switched, err)) != OD_OK ||
 		(st = preference_of(item, from, switched, &row.preference, err)) != OD_OK ||
 		(st = alpaca_find_model(models, name, &m, err)) != OD_OK || (st = check_names(models, m, item, err)) != OD_OK ||
 		(st = judged_once(&m->seen, instruction, index, "instruction", err)) != OD_OK)
 		return st;
 	row.len_1 = alpaca_code_points(out_1);
-	row.len_2 = alpaca_code_points(out_2);
+	row.len_2 = out_2 != NULL ? alpaca_code_points(out_2) : NAN;
 	snprintf(id, sizeof id, "%zu", m->n);
 	return alpaca_add_row(m, &row, id, switched, err);
 }

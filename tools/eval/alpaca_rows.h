@@ -14,7 +14,7 @@
 
 /* One model's rows, in the order of the input, which is that of the instructions. */
 struct alpaca_model {
-	char *name, *baseline;                     /* NULL: not known */
+	char *name, *baseline, *judge;             /* NULL: not known */
 	struct od_alpaca_row *row;                 /* [n] */
 	char **id;                                 /* [n] the instruction's index, or the position as text */
 	signed char *switched;                     /* [n] 1, 0; -1: not known */
@@ -31,7 +31,8 @@ struct alpaca_models {
 enum alpaca_preference { ALPACA_STORED, ALPACA_LOGPROBS };
 
 /* Annotations as the reference stores them: instruction, output_1 (the baseline's), output_2 (the model's), preference,
- * raw_completion. only: a model's name, NULL for all. */
+ * raw_completion, annotator. An item of which the model has no output may say so: output_2 and preference null. only: a model's
+ * name, NULL for all. */
 OD_MUST_CHECK enum od_status alpaca_read_annotations(struct alpaca_models *m, const char *file, const char *only,
 	enum alpaca_preference from, struct judged_bad *bad, struct od_error *err);
 

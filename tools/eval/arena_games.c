@@ -83,18 +83,6 @@ need_text(const json_t *item, const char *field, const char **out, struct od_err
 	return od_json_need_string(item, field, out, &n, err);
 }
 
-enum od_status
-arena_one_name(char **name, const char *given, const char *what, struct od_error *err)
-{
-	if (given == NULL)
-		return OD_OK;
-	if (*name == NULL)
-		return (*name = od_strdup(given)) ? OD_OK : od_fail_nomem(err, "a name", strlen(given));
-	if (strcmp(*name, given) != 0)
-		return od_fail(err, OD_EMISMATCH, "two %ss, '%s' and '%s': these do not belong together", what, *name, given);
-	return OD_OK;
-}
-
 typedef enum od_status reader(struct arena_games *g, const json_t *item, void *ctx, struct od_error *err);
 
 /* Calls read for every record of the files. */
@@ -318,8 +306,8 @@ read_judgment(struct arena_games *g, const json_t *item, void *ctx, struct od_er
 
 	if ((st = arena_question(item, question, sizeof question, err)) != OD_OK ||
 		(st = need_text(item, "model", &model, err)) != OD_OK ||
-		(st = arena_one_name(&g->judge, json_string_value(json_object_get(item, "judge")), "judge", err)) != OD_OK ||
-		(st = arena_one_name(&g->judged_against, baseline ? baseline : c->baseline, "baseline", err)) != OD_OK)
+		(st = judged_one_name(&g->judge, json_string_value(json_object_get(item, "judge")), "judge", err)) != OD_OK ||
+		(st = judged_one_name(&g->judged_against, baseline ? baseline : c->baseline, "baseline", err)) != OD_OK)
 		return st;
 	if (n < 1 || n > 2)
 		return od_fail(err, OD_EFORMAT, "field 'games' must be an array of one or two games");

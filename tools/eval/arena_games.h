@@ -47,9 +47,8 @@ OD_MUST_CHECK enum od_status arena_read_judgments(struct arena_games *g, const c
 OD_MUST_CHECK enum od_status arena_take_judgments(struct arena_games *g, const json_t *records, enum od_arena_rule rule,
 	struct od_error *err);
 
-/* The parts of reading: a record's question_id or uid as text; *name set once, another one later is OD_EMISMATCH. */
+/* A record's question_id or uid as text. */
 OD_MUST_CHECK enum od_status arena_question(const json_t *record, char *out, size_t size, struct od_error *err);
-OD_MUST_CHECK enum od_status arena_one_name(char **name, const char *given, const char *what, struct od_error *err);
 void arena_games_release(struct arena_games *g);
 
 #endif

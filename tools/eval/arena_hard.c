@@ -22,15 +22,18 @@ struct arena_options {
 	const char *battles, *judgments, *baseline;
 	int64_t rounds;
 	int rule;
+	uint64_t given;                            /* by the user */
 };
 
 #define T struct arena_options
 
+enum { OPT_RULE };
+
 static const struct od_opt arena_opts[] = {
+	[OPT_RULE] = OD_OPT_ENUM(T, rule, "rule", "RULE", od_arena_rule_names, "how verdicts and intervals are made: the v0.1 code, or that of 2025"),
 	OD_OPT_STR(T, battles, "battles", "FILE", "battles: question_id, model_a, model_b, winner"),
 	OD_OPT_STR(T, judgments, "judgments", "FILE", "a judge's texts: question_id, model, games"),
 	OD_OPT_STR(T, baseline, "baseline", "NAME", "the model all are compared with (default: what the records say, gpt-4-0314)"),
-	OD_OPT_ENUM(T, rule, "rule", "RULE", od_arena_rule_names, "how verdicts and intervals are made: the v0.1 code, or that of 2025"),
 	OD_OPT_INT(T, rounds, "rounds", "N", 1, 100000, "resamples of the interval"),
 	OD_OPT_FLAG(T, bad.skip, "skip-bad", "leave malformed items out, exit 4 at the end"),
 	OD_OPT_END
@@ -62,8 +65,9 @@ judge_afresh(struct arena_games *g, struct arena_options *o, struct od_error *er
 {
 	enum od_arena_rule rule = (enum od_arena_rule)o->rule;
 	json_t *records = NULL;
-	enum od_status st = arena_judge(&records, &o->judge, rule, &o->bad, err);
+	enum od_status st = arena_judge(&records, &o->judge, &rule, o->given >> OPT_RULE & 1, &o->bad, err);
 
+	o->rule = (int)rule;
 	if (st == OD_OK)
 		st = arena_take_judgments(g, records, rule, err);
 	json_decref(records);
@@ -74,7 +78,10 @@ static enum od_status
 read_games(struct arena_games *g, struct arena_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
 	int inputs = (o->battles != NULL) + (o->judgments != NULL) + (o->judge.ask.url != NULL);
+	enum od_status st = arena_judge_check(&o->judge, err);
 
+	if (st != OD_OK)
+		return st;
 	if (n_files > 0 && o->battles == NULL && o->judgments == NULL)
 		return od_fail(err, OD_EUSAGE, "'%s': say with '--battles' or '--judgments' what it holds", files[0]);
 	if (inputs != 1)
@@ -284,7 +291,7 @@ od_eval_arena_hard(int argc, char **argv)
 	};
 	struct arena_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT, .rounds = 100,
 		.judge = ARENA_JUDGE_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "Verdicts", arena_opts, &o, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
+	struct od_opt_group groups[] = { { "Verdicts", arena_opts, &o, &o.given }, { "Judge", ask_opts, &o.judge.ask, NULL },
 		{ "Answers", arena_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
 		{ "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };

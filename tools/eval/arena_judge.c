@@ -8,21 +8,26 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "io/atomic.h"
+#include "eval/arena_config.h"
 #include "io/dataset.h"
 #include "io/jsonl.h"
 
 #define T struct arena_judge_options
 
 const struct od_opt arena_judge_opts[] = {
+	OD_OPT_STR(T, config, "judge-config", "FILE", "the benchmark's configuration of a judge (YAML); other options win"),
 	OD_OPT_STR(T, questions, "questions", "FILE", "the benchmark's questions: question_id or uid, turns or prompt"),
 	OD_OPT_STR(T, baseline_answers, "baseline-answers", "FILE", "the baseline's answers: question_id or uid, and the text"),
 	OD_OPT_STR(T, answers, "answers", "FILE", "the model's answers, the same way"),
 	OD_OPT_STR(T, follow_up, "follow-up", "TEXT", "what to say to a judge that gave no verdict (default: nothing)"),
-	OD_OPT_INT(T, max_tokens, "judge-max-tokens", "N", 1, 1 << 20, "tokens a judge may write"),
-	OD_OPT_STR(T, save, "save", "FILE", "keep the judgments, for --judgments"),
+	OD_OPT_STR(T, save, "save-judgments", "FILE", "keep the judgments, for --judgments"),
 	OD_OPT_END
 };
+
+static const struct ask_settings defaults = { .temperature = 0, .top_p = NAN, .max_tokens = 4096 };
+
+/* What the published code says to a judge without a verdict. */
+static const char published_follow_up[] = "continue your judgment and finish by outputting a final verdict label";
 
 struct answers {
 	struct od_dataset data;
@@ -33,6 +38,8 @@ struct answers {
 struct judging {
 	struct arena_judge_options *o;
 	enum od_arena_rule rule;
+	const char *follow_up;                     /* NULL: none */
+	int64_t follow_ups;                        /* how often */
 	struct od_dataset questions;
 	struct answers answers[2];                 /* the baseline's, the model's */
 	struct ask ask;
@@ -71,7 +78,7 @@ index_answer(struct answers *a, const json_t *record, const json_t *questions, s
 	if (st == OD_OK && json_object_get(a->text, id) != NULL)
 		st = od_fail(err, OD_EFORMAT, "a second answer to '%s'", id);
 	if (st == OD_OK)
-		st = arena_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
+		st = judged_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
 	if (st == OD_OK && json_object_set_new(a->text, id, json_string(text)) != 0)
 		st = od_fail_nomem(err, "answers", strlen(text));
 	return st;
@@ -128,8 +135,7 @@ read_questions(struct judging *j, json_t **set, struct od_error *err)
 static enum od_status
 ask_game(struct judging *j, json_t *messages, size_t tag, struct od_error *err)
 {
-	const struct od_openai_request r = { .model = j->o->ask.judge, .messages = messages, .temperature = 0, .top_p = NAN,
-		.max_tokens = j->o->max_tokens, .seed = -1, .extra = j->o->ask.service.more };
+	const struct od_openai_request r = ask_request(&j->ask, messages);
 
 	return od_openai_ask(j->ask.client, &r, tag, err);
 }
@@ -145,15 +151,15 @@ ask_question(struct judging *j, const json_t *question, const char *id, struct o
 
 	for (size_t k = 0; st == OD_OK && k < 2; k++) {
 		const char *a = k ? mine : base, *b = k ? base : mine;
-		const struct judged_value values[] = { { "question", text }, { "question_1", text }, { "answer_a", a }, { "answer_1", a },
-			{ "answer_b", b }, { "answer_2", b } };
+		const struct judged_value values[] = { { "question", text }, { "question_1", text }, { "QUESTION", text },
+			{ "answer_a", a }, { "answer_1", a }, { "ANSWER_A", a }, { "answer_b", b }, { "answer_2", b }, { "ANSWER_B", b } };
 
-		st = ask_messages(j->ask.template, values, sizeof values / sizeof *values, &j->messages[2 * n + k], err);
+		st = ask_messages(&j->ask, values, sizeof values / sizeof *values, &j->messages[2 * n + k], err);
 		if (st == OD_OK)
 			st = ask_game(j, j->messages[2 * n + k], 2 * n + k, err);
 	}
 	if (st == OD_OK && json_array_append_new(j->records, json_pack("{s:s, s:s, s:s, s:s, s:[{}, {}]}", "question_id", id, "model",
-		j->answers[1].model, "baseline", j->answers[0].model, "judge", j->o->ask.judge, "games")) != 0)
+		j->answers[1].model, "baseline", j->answers[0].model, "judge", j->ask.judge, "games")) != 0)
 		st = od_fail_nomem(err, "judgments", n);
 	return st;
 }
@@ -195,21 +201,23 @@ take_answers(struct judging *j, struct od_error *err)
 	return st == OD_EOF ? OD_OK : st;
 }
 
-/* Asks on where a text has no verdict. */
+/* Asks on where a text has no verdict; *asked says whether there was one. */
 static enum od_status
-follow_up(struct judging *j, struct od_error *err)
+follow_up(struct judging *j, bool *asked, struct od_error *err)
 {
 	char label[OD_ARENA_MAX_LABEL];
 	enum od_status st = OD_OK;
 
+	*asked = false;
 	for (size_t tag = 0; st == OD_OK && tag < 2 * json_array_size(j->records); tag++) {
 		const char *text = json_string_value(json_object_get(game_of(j, tag), "judgment"));
 		json_t *m = j->messages[tag];
 
 		if (text[0] == '\0' || od_arena_verdict(j->rule, text, strlen(text), label) != OD_ARENA_NONE)
 			continue;
+		*asked = true;
 		if (json_array_append_new(m, json_pack("{s:s, s:s}", "role", "assistant", "content", text)) != 0 ||
-			json_array_append_new(m, json_pack("{s:s, s:s}", "role", "user", "content", j->o->follow_up)) != 0)
+			json_array_append_new(m, json_pack("{s:s, s:s}", "role", "user", "content", j->follow_up)) != 0)
 			st = od_fail_nomem(err, "a prompt", strlen(text));
 		if (st == OD_OK)
 			st = ask_game(j, m, tag, err);
@@ -222,6 +230,7 @@ ask_all(struct judging *j, struct od_error *err)
 {
 	const json_t *question;
 	char id[128];
+	bool asked = j->follow_up != NULL;
 	size_t i, unanswered = 0, n = json_array_size(j->questions.items);
 	enum od_status st = od_alloc(&j->messages, 2 * n, sizeof *j->messages, "prompts", err);
 
@@ -241,45 +250,75 @@ ask_all(struct judging *j, struct od_error *err)
 		od_warn("the model has no answer to %zu of %zu questions", unanswered, n);
 	if (st == OD_OK)
 		st = take_answers(j, err);
-	return st == OD_OK && j->o->follow_up != NULL ? follow_up(j, err) : st;
-}
-
-static enum od_status
-save(const struct judging *j, struct od_error *err)
-{
-	struct od_buf text = OD_BUF_INIT;
-	const json_t *record;
-	enum od_status st;
-	size_t i;
-
-	json_array_foreach(j->records, i, record) {
-		char *line = json_dumps(record, JSON_COMPACT);
-
-		od_buf_printf(&text, "%s\n", line ? line : "");
-		text.failed = text.failed || line == NULL;
-		free(line);
-	}
-	st = od_buf_ok(&text) ? od_atomic_write(j->o->save, text.data, text.len, err) : od_fail_nomem(err, "judgments", text.len);
-	od_buf_release(&text);
-	return st;
-}
-
-static enum od_status
-check_options(const struct arena_judge_options *o, struct od_error *err)
-{
-	enum od_status st = ask_check(&o->ask, err);
-
-	if (st == OD_OK && (o->questions == NULL || o->baseline_answers == NULL || o->answers == NULL))
-		st = od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--questions', '--baseline-answers' and '--answers'");
+	for (int64_t k = 0; st == OD_OK && asked && k < j->follow_ups; k++)
+		st = follow_up(j, &asked, err);
 	return st;
 }
 
 enum od_status
-arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule rule, struct judged_bad *bad, struct od_error *err)
+arena_judge_check(const struct arena_judge_options *o, struct od_error *err)
 {
-	struct judging j = { .o = o, .rule = rule, .records = json_array() };
+	enum od_status st = ask_check(&o->ask, o->config, err);
+
+	if (st != OD_OK)
+		return st;
+	if (o->ask.url == NULL)
+		return o->save != NULL ? od_fail(err, OD_EUSAGE, "option '--save-judgments' needs '--judge-url'") : OD_OK;
+	if (o->ask.template == NULL && o->config == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--template' or '--judge-config'");
+	if (o->questions == NULL || o->baseline_answers == NULL || o->answers == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--questions', '--baseline-answers' and '--answers'");
+	return OD_OK;
+}
+
+/* The judge, what it is asked, and what its text means. */
+static enum od_status
+open_judge(struct judging *j, enum od_arena_rule *rule, bool rule_given, struct od_error *err)
+{
+	struct arena_config c = { 0 };
+	enum od_status st = OD_OK;
+
+	ask_begin(&j->ask, &j->o->ask, &defaults);
+	if (j->o->config != NULL)
+		st = arena_read_config(&c, &j->ask, j->o->config, err);
+	if (st == OD_OK && j->o->ask.template != NULL)
+		st = ask_read_template(&j->ask, j->o->ask.template, err);
+	if (st == OD_OK)
+		st = ask_open(&j->ask, NULL, NULL, err);
+	if (st == OD_OK)
+		st = ask_keep(&j->ask, j->o->save, err);
+	if (c.has_rule && !rule_given)
+		*rule = c.rule;
+	j->rule = *rule;
+	j->follow_ups = c.attempts > 0 ? c.attempts - 1 : 1;
+	j->follow_up = j->o->follow_up ? j->o->follow_up : c.attempts > 1 ? published_follow_up : NULL;
+	if (j->o->follow_up != NULL && j->follow_ups == 0)
+		j->follow_ups = 1;
+	return st;
+}
+
+static void
+release(struct judging *j)
+{
+	for (size_t i = 0; j->messages != NULL && i < 2 * json_array_size(j->questions.items); i++)
+		json_decref(j->messages[i]);
+	free(j->messages);
+	ask_release(&j->ask);
+	for (int i = 0; i < 2; i++) {
+		od_dataset_release(&j->answers[i].data);
+		json_decref(j->answers[i].text);
+		free(j->answers[i].model);
+	}
+	od_dataset_release(&j->questions);
+}
+
+enum od_status
+arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule *rule, bool rule_given, struct judged_bad *bad,
+	struct od_error *err)
+{
+	struct judging j = { .o = o, .records = json_array() };
 	json_t *questions = NULL;
-	enum od_status st = check_options(o, err);
+	enum od_status st = open_judge(&j, rule, rule_given, err);
 
 	if (st == OD_OK)
 		st = read_questions(&j, &questions, err);
@@ -288,23 +327,12 @@ arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule rule
 	if (st == OD_OK)
 		st = read_answers(&j.answers[1], o->answers, questions, bad, err);
 	if (st == OD_OK)
-		st = ask_open(&j.ask, &o->ask, err);
-	if (st == OD_OK)
 		st = ask_all(&j, err);
 	if (st == OD_OK)
 		ask_report(&j.ask);
-	if (st == OD_OK && o->save != NULL)
-		st = save(&j, err);
-	for (size_t i = 0; j.messages != NULL && i < 2 * json_array_size(j.questions.items); i++)
-		json_decref(j.messages[i]);
-	free(j.messages);
-	ask_release(&j.ask);
-	for (int i = 0; i < 2; i++) {
-		od_dataset_release(&j.answers[i].data);
-		json_decref(j.answers[i].text);
-		free(j.answers[i].model);
-	}
-	od_dataset_release(&j.questions);
+	if (st == OD_OK)
+		st = ask_save(&j.ask, j.records, ASK_LINES, err);
+	release(&j);
 	json_decref(questions);
 	*out = j.records;
 	return st;

@@ -22,8 +22,8 @@ struct ifeval_options {
 static const struct od_opt ifeval_opts[] = {
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark's input_data.jsonl (required)"),
 	OD_OPT_STR(T, punkt, "punkt", "DIR", "parameters for sentences, NLTK's punkt_tab/english (default: Unicode's rules)"),
-	OD_OPT_STR(T, profiles, "profiles", "PATH", "langdetect's language profiles, a directory or an archive"),
-	OD_OPT_FLAG(T, no_language, "no-language", "without profiles: leave what depends on the language undecided"),
+	OD_OPT_STR(T, profiles, "profiles", "PATH", "langdetect's language profiles, a directory or an archive (default: the library CLD2)"),
+	OD_OPT_FLAG(T, no_language, "no-language", "leave what depends on the language undecided"),
 	OD_OPT_FLAG(T, allow_missing, "allow-missing", "judge what is there when some prompts have no output"),
 	OD_OPT_FLAG(T, units, "units", "add to each item what was counted: words, sentences, capitals, language"),
 	OD_OPT_END
@@ -54,18 +54,19 @@ struct run {
 	int64_t several, missing;
 };
 
-/* Types that need a language want profiles, or a word that they are to be left out. */
+/* By the profiles given, else by the library; not at all when the user says so. */
 static enum od_status
-check_language(const struct run *r, struct od_error *err)
+open_language(struct run *r, struct od_error *err)
 {
-	size_t n = 0;
+	if (r->o->profiles != NULL)
+		return od_langid_open(&r->langid, r->o->profiles, err);
+	return r->o->no_language ? OD_OK : od_langid_cld2(&r->langid, err);
+}
 
-	for (size_t i = 0; i < r->data.n; i++)
-		n += od_ifeval_item_needs_language(r->data.p[i].item);
-	if (n == 0 || r->langid != NULL || r->o->no_language)
-		return OD_OK;
-	return od_fail(err, OD_EUSAGE, "%zu prompts need the language of the response: give '--profiles', or '--no-language' to leave "
-		"these instructions undecided", n);
+static const char *
+language_name(const struct run *r)
+{
+	return r->langid != NULL ? od_langid_name(r->langid) : "none";
 }
 
 /* The prompts that the selection keeps, as questions; the others are no part of this run. */
@@ -98,7 +99,7 @@ open_answers(struct run *r, const char *const *files, size_t n_files, struct od_
 	struct od_record_options records = o->records;
 	enum od_status st = OD_OK;
 
-	r->how = json_pack("{s:s, s:s}", "sentences", r->punkt != NULL ? "punkt" : "unicode", "language", r->langid != NULL ? "langdetect" : "none");
+	r->how = json_pack("{s:s, s:s}", "sentences", r->punkt != NULL ? "punkt" : "unicode", "language", language_name(r));
 	if (r->how == NULL)
 		return od_fail_nomem(err, "a manifest", 64);
 	r->plan = (struct answers_plan){ .benchmark = "ifeval", .data = o->data, .preset = presets, .key = "key", .prompt = "prompt",
@@ -133,10 +134,8 @@ open_all(struct run *r, const char *const *files, size_t n_files, struct od_erro
 	st = od_ifeval_data_read(&r->data, o->data, err);
 	if (st == OD_OK && o->punkt != NULL)
 		st = od_punkt_open(&r->punkt, o->punkt, err);
-	if (st == OD_OK && o->profiles != NULL)
-		st = od_langid_open(&r->langid, o->profiles, err);
 	if (st == OD_OK)
-		st = check_language(r, err);
+		st = open_language(r, err);
 	if (st == OD_OK)
 		st = od_ifeval_checker_new(&r->checker, r->punkt, r->langid, err);
 	if (st == OD_OK)
@@ -193,7 +192,7 @@ static enum od_status
 report(const struct run *r, int64_t skipped, struct od_error *err)
 {
 	const struct od_ifeval_tally *t = &r->tally;
-	const char *sentences = r->punkt != NULL ? "punkt" : "unicode", *language = r->langid != NULL ? "langdetect" : "none";
+	const char *sentences = r->punkt != NULL ? "punkt" : "unicode", *language = language_name(r);
 	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
 	enum od_status st;
 
@@ -206,7 +205,7 @@ report(const struct run *r, int64_t skipped, struct od_error *err)
 	od_buf_str(&json, "}\n");
 	od_buf_printf(&table, "%lld prompts, %lld instructions, %lld undecided; sentences: %s; language: %s\n", (long long)t->prompts,
 		(long long)t->instructions, (long long)t->undecided, r->punkt != NULL ? "Punkt, parameters given" : "Unicode's rules (ICU)",
-		r->langid != NULL ? "langdetect, profiles given" : "not identified");
+		r->o->profiles != NULL ? "langdetect, profiles given" : r->langid != NULL ? language : "not identified");
 	od_said_line(&r->answers.said, &table);
 	od_ifeval_table(t, &table);
 	st = report_texts(&r->o->report, r->o->common.quiet, &json, &table, err);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "common/cli.h"
 #include "io/jsonl.h"
 
@@ -39,6 +40,18 @@ judged_once(json_t **set, const char *key, int64_t item, const char *what, struc
 			(long long)json_integer_value(before), (int)od_utf8_prefix(key, strlen(key), SHOWN), key);
 	if (json_object_set_new(*set, key, json_integer(item)) != 0)
 		return od_fail_nomem(err, "a set of items", strlen(key));
+	return OD_OK;
+}
+
+enum od_status
+judged_one_name(char **name, const char *given, const char *what, struct od_error *err)
+{
+	if (given == NULL)
+		return OD_OK;
+	if (*name == NULL)
+		return (*name = od_strdup(given)) ? OD_OK : od_fail_nomem(err, "a name", strlen(given));
+	if (strcmp(*name, given) != 0)
+		return od_fail(err, OD_EMISMATCH, "two %ss, '%s' and '%s': these do not belong together", what, *name, given);
 	return OD_OK;
 }
 

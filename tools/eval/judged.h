@@ -28,6 +28,9 @@ void judged_report(const struct judged_bad *bad);
 OD_MUST_CHECK enum od_status judged_once(json_t **set, const char *key, int64_t item, const char *what,
 	struct od_error *err);
 
+/* Sets *name (malloc'd) once; another one given later is OD_EMISMATCH "two WHATs, ...". given may be NULL. */
+OD_MUST_CHECK enum od_status judged_one_name(char **name, const char *given, const char *what, struct od_error *err);
+
 /* A template's placeholder {NAME} and what stands for it. */
 struct judged_value {
 	const char *name, *value;

@@ -123,7 +123,7 @@ bad "a C of 0" 2 "'--c'" --rows "$T/rows" --c 0 "${LC[@]}"
 bad "an operand" 2 'named by options' "$T/rows"
 
 # A judge asked afresh: it prefers the output whose number behind lp: is higher, whichever is shown first.
-command -v python3 > /dev/null || { skip 9 "python3 is not installed"; done_testing; }
+command -v python3 > /dev/null || { skip 74 "python3 is not installed"; done_testing; }
 trap 'kill "$server" 2> /dev/null; wait 2> /dev/null; rm -rf "$T"' EXIT
 : > "$T/log"
 python3 tests/fixtures/fault_server.py "$T/port" "$T/log" 2> /dev/null &
@@ -150,11 +150,90 @@ asked=$(wc -l < "$T/log")
 run_tool "${E[@]}" -q "${J[@]}" --summary "$T/s2" "${LC[@]}" --c 1
 is "$(wc -l < "$T/log")" "$asked" "nothing is asked twice"
 ok "and the results are the same" cmp "$T/s" "$T/s2"
+
+# What it said is kept in the form of published annotations.
+run_tool "${E[@]}" "${J[@]}" --summary "$T/s2" "${LC[@]}" --c 1 --save-annotations "$T/saved"
+exit_is 0 "annotations kept"
+cp "$T/out" "$T/fresh"
+is "$(jq -c 'map(keys) | unique | .[0]' "$T/saved")" \
+	'["annotator","generator_1","generator_2","instruction","output_1","output_2","preference","raw_completion"]' "as they are published"
+is "$(jq -c '[length, .[0].annotator, .[0].generator_1, .[0].generator_2, (.[0].raw_completion | [.text, .finish_reason, .index,
+	.total_tokens > 0, (.logprobs.content[0].top_logprobs | length)])]' "$T/saved")" \
+	'[30,"j","base","mine",["Because of this and that.\nScore: 5","stop",0,true,2]]' "with the judge's answer"
+is "$(jq -c '[.[] | select(.preference == null) | [.instruction, .output_2 == null, .raw_completion == null]]' "$T/saved")" \
+	'[["q4",false,false],["q29",true,true]]' "null where there is none"
+run_tool "${E[@]}" --annotations "$T/saved" --summary "$T/s3" "${LC[@]}" --c 1
+ok "the same figures from them" cmp "$T/s2" "$T/s3"
+ok "and the same items" cmp "$T/fresh" "$T/out"
+run_tool "${E[@]}" --annotations "$T/saved" --summary "$T/s3" "${LC[@]}" --c 1 --preference logprobs
+ok "from their log-probs too" holds --slurpfile a "$T/s2" '(.win_rate - $a[0].win_rate | fabs) < 1e-9 and .n_total == 28' "$T/s3"
+is "$(jq -r .judge "$T/s3")" j "the summary names the judge"
+bad "annotators of two kinds" 3 "two annotators, 'j' and 'other'" --annotations <(jq '.[1].annotator = "other"' "$T/saved")
+bad "an output that is null though preferred" 3 "field 'output_2' must be a string, not null" --annotations <(jq '.[29].preference = 1' "$T/saved")
+asked=$(wc -l < "$T/log")
+bad "a file that cannot be written" 1 "cannot .*$T/no/where" "${J[@]}" --cache "$T/c2" --save-annotations "$T/no/where"
+is "$(wc -l < "$T/log")" "$asked" "is found out before anything is asked"
+bad "annotations to keep, but nobody asked" 2 "'--save-annotations' needs '--judge-url'" --annotations "$T/ann" --save-annotations "$T/x"
+bad "a service that is gone, annotations to keep" 5 '.' "${J[@]}" --judge-url http://127.0.0.1:1/v1 --cache "$T/c3" --retries 0 --save-annotations "$T/none"
+ok "leaves no file behind" test ! -e "$T/none" -a ! -e "$T/none.tmp"
+
+# The benchmark's configuration of an annotator.
+mkdir -p "$T/configs/mine" "$T/configs/prompts"
+cp "$T/template" "$T/configs/prompts/t.txt"
+cat > "$T/configs/mine/c.yaml" <<'END'
+my_annotator:
+  prompt_template: "prompts/t.txt"
+  fn_completions: "openai_completions"
+  completions_kwargs:
+    model_name: "big-judge"
+    max_tokens: 2
+    temperature: 0.25 # a remark
+    logprobs: true
+    top_logprobs: 3
+  fn_completion_parser: "logprob_parser"
+  completion_parser_kwargs:
+    numerator_token: "m"
+    denominator_tokens: ["m", "M"]
+    is_binarize: false
+  batch_size: 1
+END
+C=(--judge-url "${J[1]}" --baseline-outputs "$T/base" --outputs "$T/mine" --judge-config "$T/configs/mine/c.yaml")
+: > "$T/log"
+run_tool "${E[@]}" "${C[@]}" --summary "$T/s3" --save-annotations "$T/saved"
+exit_is 0 "a configuration is all that is needed"
+is "$(jq -c '.body | [.model, .max_tokens, .temperature, .top_logprobs, .messages[0].content]' "$T/log" | sort -u)" \
+	'["big-judge",2,0.25,3,"You judge."]' "what it says is asked"
+is "$(jq -r .judge "$T/s3") $(jq -r '.[0].annotator' "$T/saved")" "my_annotator my_annotator" "and the annotator has its name"
+is "$(jq -c '[.win_rate, .n_total]' "$T/s3")" "$(jq -c '[.win_rate, .n_total]' "$T/s2")" "with the same template the figures are the same"
+cp "$T/configs/prompts/t.txt" "$T/configs/mine/other.txt"
+: > "$T/log"
+run_tool "${E[@]}" "${C[@]}" --judge small --judge-temperature 0.5 --judge-top-p 0.75 --judge-max-tokens 7 --template "$T/configs/mine/other.txt" --summary "$T/s3"
+is "$(jq -c '.body | [.model, .max_tokens, .temperature, .top_p, .top_logprobs]' "$T/log" | sort -u)" '["small",7,0.5,0.75,3]' "the user's options win"
+is "$(jq -r .judge "$T/s3")" small "and the judge is the user's"
+config() { # NAME CODE REGEX SED-SCRIPT
+	sed "$4" "$T/configs/mine/c.yaml" > "$T/configs/mine/x.yaml"
+	bad "$1" "$2" "$3" "${C[@]:0:6}" --judge-config "$T/configs/mine/x.yaml" --cache "$T/c2"
+}
+config "YAML that is none" 3 'x.yaml:[0-9]+: invalid YAML' '3s/"openai/[openai/'
+config "a key twice" 3 "x.yaml:3: key 'prompt_template' is there twice" '3s/.*/  prompt_template: x/'
+config "no template" 3 "field 'prompt_template' is missing" '2d'
+config "a template that is not there" 3 "neither below its directory nor below the one above: give '--template'" '2s/t.txt/u.txt/'
+config "no judge" 3 "field 'completions_kwargs.model_name' is missing" '5d'
+config "a count that is none" 3 "'completions_kwargs.max_tokens' must be an integer from 1" '6s/2/many/'
+config "a temperature that is none" 3 "'completions_kwargs.temperature' must be a number" '7s/0.25/-1/'
+config "no log-probs" 3 "'completions_kwargs.logprobs' must be true" '8s/true/false/'
+config "another parser" 3 "'fn_completion_parser' must be logprob_parser, not 'ranking_parser'" '10s/logprob/ranking/'
+config "other tokens" 3 "must have numerator_token m" '12s/"m"/"A"/'
+config "a setting that is not known" 0 "'seed' of completions_kwargs is not sent" '6s/.*/    seed: 1/'
+bad "a configuration that is a list" 3 "must have one member, its name" "${C[@]:0:6}" --judge-config <(echo '- a')
+bad "a configuration that is not there" 1 "no-such.yaml" "${C[@]:0:6}" --judge-config "$T/no-such.yaml"
+bad "a configuration without a service" 2 "'--judge-config' needs '--judge-url'" --annotations "$T/ann" --judge-config "$T/configs/mine/c.yaml"
 bad "an output for another prompt" 3 "the baseline has no instruction 'zz'" "${J[@]}" --outputs <(echo '{"instruction":"zz","output":"x"}')
 bad "an output twice" 3 "item 1 has the instruction of item 0" "${J[@]}" --outputs <(sed -n '1p;1p' "$T/mine"; sed -n 1p "$T/mine")
 printf '<|im_start|>user {output_1}' > "$T/x"
 bad "a broken template" 3 "needs a role, a new line" "${J[@]}" --template "$T/x"
 bad "half of what judging needs" 2 "'--judge-url' needs '--judge'" --judge-url http://127.0.0.1:1/v1
+bad "nothing to ask with" 2 "needs '--template' or '--judge-config'" --judge-url http://127.0.0.1:1/v1 --judge j
 kill "$server"; wait "$server" 2> /dev/null
 bad "a service that is gone" 5 '.' "${J[@]}" --cache "$T/other" --retries 0
 done_testing

@@ -87,7 +87,7 @@ bad "no input" 2 "either '--battles' or '--judgments'"
 bad "an empty file" 3 'null' --battles /dev/null
 
 # A judge asked afresh. It reads what stands behind the last "say:", which is B's answer.
-command -v python3 > /dev/null || { skip 14 "python3 is not installed"; done_testing; }
+command -v python3 > /dev/null || { skip 66 "python3 is not installed"; done_testing; }
 trap 'kill "$server" 2> /dev/null; wait 2> /dev/null; rm -rf "$T"' EXIT
 : > "$T/log"
 python3 tests/fixtures/fault_server.py "$T/port" "$T/log" 2> /dev/null &
@@ -99,7 +99,7 @@ jq -nc 'range(4) | {uid: "q\(.)", model: "mine", messages: [{role: "user"}, {con
 printf '<|im_start|>system\nYou judge.\n<|im_end|>\n<|im_start|>user\nQ {question_1}\nA {answer_1}\nB {answer_2}\n<|im_end|>' > "$T/template"
 J=(--judge-url "http://127.0.0.1:$(cat "$T/port")/v1" --judge j --template "$T/template" --questions "$T/questions"
 	--baseline-answers "$T/base" --answers "$T/mine" --cache "$T/cache")
-run_tool "${E[@]}" "${J[@]}" --save "$T/saved" --summary "$T/s"
+run_tool "${E[@]}" "${J[@]}" --save-judgments "$T/saved" --summary "$T/s"
 exit_is 0 "fresh judgments"
 is "$(jq -c '[.baseline, .judge, .games, .no_label, (.models.mine | [.wins, .losses, .questions])]' "$T/s")" '["base","j",8,1,[15,0,4]]' "both games of each answered question"
 like "$err" 'no answer to 1 of 5 questions.*1 of 8 games have no verdict.*mine, game q3/1' "what is missing is said"
@@ -107,7 +107,13 @@ is "$(jq -c '.body | [.model, .temperature, .max_tokens, .messages[0].content]' 
 is "$(jq -r '.body.messages[1].content' "$T/log" | grep -c '^A old')" 4 "the baseline is A in half of the games"
 run_tool "${E[@]}" --judgments "$T/saved" --summary "$T/s2"
 is "$(jq -c .models "$T/s2")" "$(jq -c .models "$T/s")" "saved judgments give the same"
+cp "$T/out" "$T/items"
+is "$(jq -cs '[length, (.[0] | keys), (.[0].games[0] | keys)]' "$T/saved")" \
+	'[4,["baseline","games","judge","model","question_id"],["judgment"]]' "as --judgments reads them"
 asked=$(wc -l < "$T/log")
+bad "a file that cannot be written" 1 "cannot .*$T/no/where" "${J[@]}" --cache "$T/c2" --save-judgments "$T/no/where"
+is "$(wc -l < "$T/log")" "$asked" "is found out before anything is asked"
+bad "judgments to keep, but nobody asked" 2 "'--save-judgments' needs '--judge-url'" --judgments "$T/j" --save-judgments "$T/x"
 run_tool "${E[@]}" "${J[@]}" --summary "$T/s2" --follow-up 'say:[[B>>A]]'
 is "$(($(wc -l < "$T/log") - asked))" 1 "nothing is asked twice; the one without a verdict is asked on"
 is "$(jq -c '.body.messages | map(.role)' "$T/log" | tail -1)" '["system","user","assistant","user"]' "in the same conversation"
@@ -117,4 +123,59 @@ bad "a second answer" 3 "record 1: a second answer to 'q0'" "${J[@]}" --answers 
 bad "answers of two models" 3 "two models, 'mine' and 'other'" "${J[@]}" --answers <(sed '2s/"mine"/"other"/' "$T/mine")
 bad "a baseline without an answer" 3 "no answer to question 'q4'" "${J[@]}" --baseline-answers <(head -4 "$T/base")
 bad "half of what judging needs" 2 "needs '--questions'" --judge-url http://127.0.0.1:1/v1 --judge j --template "$T/template"
+bad "nothing to ask with" 2 "needs '--template' or '--judge-config'" "${J[@]:0:4}"
+
+# The benchmark's configuration of a judge.
+cat > "$T/config.yaml" <<'END'
+name: a judge's configuration
+judge_model: big-judge
+reference: False # as published
+ref_model: null
+pairwise: True
+temperature: 0.5
+max_tokens: 99
+regex_pattern: \[\[([AB<>=]+)\]\]
+number_of_judgment_attempts: 3
+system_prompt: "You judge.\n\nSay [[A>B]] or so."
+prompt_template: ["<|User Prompt|>\n{question_1}\n<|A|>\n{answer_1}\n<|B|>\n{answer_2}"]
+model_list:
+  - one
+END
+C=(--judge-url "${J[1]}" --questions "$T/questions" --baseline-answers "$T/base" --answers "$T/mine" --judge-config "$T/config.yaml")
+: > "$T/log"
+run_tool "${E[@]}" "${C[@]}" --summary "$T/s3"
+exit_is 0 "a configuration is all that is needed"
+is "$(jq -c '.body | [.model, .temperature, .max_tokens, .messages[0]]' "$T/log" | sort -u)" \
+	'["big-judge",0.5,99,{"role":"system","content":"You judge.\n\nSay [[A>B]] or so."}]' "what it says is asked"
+is "$(jq -r '.body.messages[1].content' "$T/log" | head -1)" '<|User Prompt|>' "with its template"
+is "$(jq -c '[.judge, .rule, .games, .no_label]' "$T/s3")" '["big-judge","legacy",8,1]' "the summary names judge and rule"
+is "$(jq -c '.body.messages | length' "$T/log" | sort -n | uniq -c | xargs)" "8 2 1 4 1 6" "a judge without a verdict is asked on, as often as it says"
+is "$(jq -r '.body.messages[-1].content' "$T/log" | grep -c '^continue your judgment and finish by outputting a final verdict label$')" 2 "in the published words"
+: > "$T/log"
+run_tool "${E[@]}" "${C[@]}" --judge small --judge-temperature 0 --judge-max-tokens 7 --follow-up 'say:[[B>>A]]' --rule 2025 --summary "$T/s3"
+is "$(jq -c '.body | [.model, .temperature, .max_tokens]' "$T/log" | sort -u)" '["small",0,7]' "the user's options win"
+is "$(jq -c '[.judge, .rule, .no_label]' "$T/s3")" '["small","2025",0]' "all of them"
+: > "$T/log"
+run_tool "${E[@]}" "${C[@]}" --template "$T/template" --judge-top-p 0.5 --summary "$T/s3"
+is "$(jq -c '.body | [.messages[1].content[0:2], .top_p]' "$T/log" | head -1)" '["Q ",0.5]' "the template too"
+config() { # NAME CODE REGEX SED-SCRIPT
+	sed "$4" "$T/config.yaml" > "$T/x.yaml"
+	bad "$1" "$2" "$3" "${C[@]:0:8}" --cache "$T/c2" --judge-config "$T/x.yaml" --summary "$T/s3"
+}
+config "patterns of 2025" 0 '' '8s/.*/regex_patterns: ["\\\\[\\\\[([AB<>=]+)\\\\]\\\\]", "\\\\[([AB<>=]+)\\\\]"]/; 11s/question_1/QUESTION/; 11s/answer_1/ANSWER_A/; 11s/answer_2/ANSWER_B/'
+is "$(jq -r .rule "$T/s3")" 2025 "give its rule"
+is "$(jq -r '.body.messages[1].content' "$T/log" | tail -20 | grep -c '{')" 0 "and its names of placeholders are filled"
+config "a pattern of no rule" 3 "'regex_pattern' is no rule's" '8s/=/-/'
+config "YAML that is none" 3 'x.yaml:[0-9]+: invalid YAML' '10s/$/ "more/'
+config "a key twice" 3 "x.yaml:3: key 'judge_model' is there twice" '3s/.*/judge_model: x/'
+config "no template" 3 "'prompt_template' is missing" '11d'
+config "several turns" 3 "'prompt_template' must be a text, or a list of one" '11s/]$/, "x"]/'
+config "no judge" 2 "the judge has no name: give '--judge'" '2d'
+config "a judge that is none" 3 "'judge_model' must be a text, not a number" '2s/big-judge/3/'
+config "a temperature that is none" 3 "'temperature' must be a number" '6s/0.5/hot/'
+config "a count that is none" 3 "'max_tokens' must be an integer from 1" '7s/99/0/'
+config "attempts that are none" 3 "'number_of_judgment_attempts' must be an integer from 1" '9s/3/-3/'
+config "another way of judging" 3 'only pairwise judging' '5s/True/False/'
+bad "a configuration that is a text" 3 "must be a mapping, not a string" "${C[@]:0:8}" --judge-config <(echo text)
+bad "a configuration without a service" 2 "'--judge-config' needs '--judge-url'" --judgments "$T/j" --judge-config "$T/config.yaml"
 done_testing

@@ -64,8 +64,14 @@ bad "a judgment without text" 3 "item 's0' has no text" --judgments "$T/x"
 bad "outputs of something else" 3 "is not in" --prompts --template "$T/template" --outputs <(echo '{"id":"zz","text":"x"}')
 bad "an output twice" 3 "item 1 has the id of item 0: 's0'" --prompts --template "$T/template" --outputs <(sed -n '1p;1p' "$T/outputs")
 bad "no template" 3 "no field 'auto_prompt.prompt': give the judge's prompt with '--template'" --prompts
-bad "neither" 2 "either '--judgments' or '--prompts'"
-bad "options of the other" 2 "need '--prompts'" --judgments "$T/j" --system x
+bad "neither" 2 "either '--judgments' or '--prompts' or '--judge-url'"
+bad "two of them" 2 "either '--judgments' or '--prompts' or '--judge-url'" --judgments "$T/j" --judge-url http://127.0.0.1:1/v1
+bad "options of the other" 2 "need '--prompts' or '--judge-url'" --judgments "$T/j" --system x
+bad "votes of nobody" 2 "'--votes' needs '--judge-url'" --judgments "$T/j" --votes 2
+bad "judgments to keep, but nobody asked" 2 "'--save-judgments' needs '--judge-url'" --judgments "$T/j" --save-judgments "$T/x"
+bad "a judge without a name" 2 "'--judge-url' needs '--judge'" --judge-url http://127.0.0.1:1/v1
+jq -c '.judge = "j" + .id' "$T/j" > "$T/x"
+bad "two judges" 3 "two judges, 'js0' and 'js1'" --judgments "$T/x"
 { cat "$T/data"; head -1 "$T/data"; } > "$T/x"
 bad "an item twice" 3 "record 16: item 16 has the id of item 0: 's0'" --judgments "$T/j" --data "$T/x"
 sed '1s/推理/x/' "$T/data" > "$T/x"
@@ -86,7 +92,52 @@ if command -v python3 > /dev/null; then
 		"$BIN/od-sample" -q --model-url "http://127.0.0.1:$(cat "$T/port")/v1" --model m --temperature 0 2> "$T/sample.err" |
 		"${E[@]}" -q --data "$T/data" --judgments - --summary "$T/s" > /dev/null 2>&1
 	is "$(jq -c '[.judged, .mean, .total]' "$T/s")" '[16,3,60]' "prompts, a judge, scores: one pipe"
+	unset OD_FRAMED
 else
-	skip 1 "python3 is not installed"
+	skip 26 "python3 is not installed"
+	done_testing
 fi
+
+# The judge asked directly. The server says what stands behind "say:" in the answer; item 2 has no rubric, 5 no answer.
+: > "$T/log"
+printf 'of {query}, {meta.score_standard}: {response}' > "$T/template"
+jq -nc 'range(16) | {id: "s\(.)", text: "say:评分过程\\n最终得分：\(. % 6)"}' > "$T/outputs"
+sed -i '6s/"say.*"/" "/; 5s/say.*"/say:no score"/; 9s/say.*"/say:最终得分：-1"/; 4s/say/once:null say/' "$T/outputs"
+J=(--judge-url "http://127.0.0.1:$(cat "$T/port")/v1" --judge j --template "$T/template" --outputs "$T/outputs" --retries 0)
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --summary "$T/s" --save-judgments "$T/saved"
+exit_is 0 "a judge asked directly"
+cp "$T/out" "$T/items"
+is "$(jq -c '[.judge, .items, .judged, .unjudged, .no_score, .outside]' "$T/s")" '["j",16,12,2,1,1]' "the summary"
+is "$(jq -c .score "$T/out" | xargs)" "0 1 null 3 null null 0 1 null 3 4 5 0 1 2 3" "scores from its texts"
+like "$err" "1 items have no answer.*1 items lack a field.*1 of the judge's texts state no score and 1 one outside 0..5.*first: item 's4'.*2 of 16 items have no judgment" "what is missing is said"
+is "$(jq -c '.body | [.model, .temperature, .top_p, .max_tokens, .seed, (.messages | map(.role))]' "$T/log" | sort -u)" \
+	'["j",0.9,0.7,1024,null,["system","user"]]' "as the benchmark asks"
+is "$(jq -r '.body.messages[0].content' "$T/log" | sort -u)" '你是一个在检查答案质量方面非常有帮助且评估精确的助手。' "with its system message"
+is "$(jq -r '.body.messages[1].content | capture("question (?<i>[0-9]+)").i' "$T/log" | sort -n | uniq -c | awk '{print $2 ":" $1}' | xargs)" \
+	"0:1 1:1 3:2 4:3 6:1 7:1 8:1 9:1 10:1 11:1 12:1 13:1 14:1 15:1" "a text without a score is asked for again, a negative one is not"
+run_tool "${E[@]}" --data "$T/data" --judgments "$T/saved" --summary "$T/s2"
+ok "the judgments kept give the same figures" cmp "$T/s" "$T/s2"
+ok "and the same items" cmp "$T/items" "$T/out"
+: > "$T/log"
+sed -i '4s/once:null/once:null again/; 7s/say/fault:null say/' "$T/outputs"
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --votes 3 --attempts 1 --judge-temperature 0.5 --judge-top-p 1 --judge-max-tokens 9 --system x --summary "$T/s" \
+	--save-judgments "$T/saved"
+exit_is 0 "several votes"
+is "$(jq -c '.body | [.temperature, .top_p, .max_tokens, .messages[0].content]' "$T/log" | sort -u)" '[0.5,1,9,"x"]' "the user's options win"
+is "$(jq -c '.body.seed' "$T/log" | sort -n | uniq -c | xargs)" "14 0 14 1000 14 2000" "votes differ in their seed"
+is "$(jq -cs '[length, (map(.responses | length) | unique)]' "$T/saved")" '[13,[2,3]]' "all votes are kept but those that had no text"
+like "$err" "the service gave no text for 4 votes, first: item 's3': no text" "which are named"
+is "$(jq -c .score "$T/out" | sed -n '4p;7p' | xargs)" "3 null" "the others count"
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --system '' --cache "$T/cache"
+asked=$(wc -l < "$T/log")
+is "$(jq -c '.body.messages | map(.role)' "$T/log" | tail -1)" '["user"]' "no system message"
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --system '' --cache "$T/cache"
+is "$(($(wc -l < "$T/log") - asked))" 6 "with a cache only what had no score is asked again"
+asked=$(wc -l < "$T/log")
+bad "a file that cannot be written" 1 "cannot .*$T/no/where" "${J[@]}" --save-judgments "$T/no/where"
+is "$(wc -l < "$T/log")" "$asked" "is found out before anything is asked"
+bad "no template" 3 "give the judge's prompt with '--template'" "${J[@]:0:4}"
+kill "$server"; wait "$server" 2> /dev/null
+bad "a service that is gone" 5 '.' "${J[@]}" --save-judgments "$T/none"
+ok "leaves no judgments behind" test ! -e "$T/none" -a ! -e "$T/none.tmp"
 done_testing
