@@ -69,7 +69,7 @@ point(worst <= 1e-6, "at the same C the optimum is that of another exact solver"
 off = {}
 for m in published:
     if expected[m]["C_pub"]:
-        s = run("--rows", ROWS, *LC, "--model", m, "--c", expected[m]["C_pub"])[0]
+        s = run("--rows", ROWS, *LC, "--only", m, "--c", expected[m]["C_pub"])[0]
         off[m] = abs(s["length_controlled_winrate"] - float(expected[m]["LC_pub"]))
 point(len(off) >= 19 and max(off.values()) <= 0.02, "refitted with the published C: within 0.02 of the leaderboard",
       f"{len(off)} models, worst {max(off, key=off.get)} {max(off.values()):.4f}")

@@ -62,7 +62,7 @@ def arena(tmp):
     base, mine = ([r for r in read(os.path.join(ARENA, "model_answer", m + ".jsonl.gz"), None) if r["uid"] in ids]
                   for m in ("gpt-4-0314", "gpt-3.5-turbo-0125"))
     bodies = ask(tmp, "arena-hard", "--judge-config", config, "--questions", write(f"{tmp}/q", questions),
-                 "--baseline-answers", write(f"{tmp}/b", base), "--answers", write(f"{tmp}/m", mine))
+                 "--baseline-answers", write(f"{tmp}/b", base), "--outputs", write(f"{tmp}/m", mine))
     first = [b for b in bodies if len(b["messages"]) == 2]
     point(len(first) == 2 * N and len(bodies) == 4 * N, f"arena: two games a question, asked on once without a verdict ({len(bodies)} requests)")
     point(all((b["model"], b["temperature"], b["max_tokens"]) == ("gpt-4-1106-preview", 0, 4096) for b in bodies), "arena: model and settings")

@@ -16,7 +16,7 @@ struct alpaca_options {
 	struct report_options report;
 	struct judged_bad bad;
 	struct alpaca_judge_options judge;
-	const char *annotations, *rows, *difficulty, *gamed, *coefficients, *model;
+	const char *annotations, *rows, *difficulty, *gamed, *coefficients, *only;
 	double c;                                  /* 0: by cross-validation */
 	int preference;
 };
@@ -28,7 +28,7 @@ static const char *const preference_names[] = { "stored", "logprobs", NULL };
 static const struct od_opt alpaca_opts[] = {
 	OD_OPT_STR(T, annotations, "annotations", "FILE", "a judge's annotations: instruction, output_1, output_2, preference"),
 	OD_OPT_STR(T, rows, "rows", "CSV", "preferences as a table: preference, len_1, len_2[, model, instruction_index]"),
-	OD_OPT_STR(T, model, "model", "NAME", "the model meant, where an input holds several"),
+	OD_OPT_STR(T, only, "only", "NAME", "the model meant, where an input holds several"),
 	OD_OPT_ENUM(T, preference, "preference", "FROM", preference_names,
 		"take preferences as they are stored, or compute them from the judge's log-probs"),
 	OD_OPT_STR(T, difficulty, "difficulty", "CSV", "the instructions' difficulties: instruction_difficulty"),
@@ -56,8 +56,9 @@ struct lc_inputs {
 };
 
 struct run {
-	const struct alpaca_options *o;
+	struct alpaca_options *o;
 	struct lc_inputs lc;
+	struct answers said;
 	struct od_jsonl_writer *items;
 	struct od_buf json, table, line;
 	bool several;
@@ -73,6 +74,8 @@ check_options(const struct alpaca_options *o, const char *const *files, size_t n
 		return st;
 	if (n_files > 0)
 		return od_fail(err, OD_EUSAGE, "'%s': files are named by options, --annotations or --rows", files[0]);
+	if (answers_asks(&o->judge.answers) && o->judge.ask.url == NULL)
+		return od_fail(err, OD_EUSAGE, "option '--model' needs '--judge-url', to judge what the model answers; od-sample makes answers alone");
 	if (inputs > 1)
 		return od_fail(err, OD_EUSAGE, "options '--annotations', '--rows' and '--judge-url' exclude each other");
 	if (inputs == 0 && o->coefficients == NULL)
@@ -200,6 +203,7 @@ write_items(struct run *r, const struct alpaca_model *m, const struct od_alpaca_
 	enum od_status st = OD_OK;
 
 	od_sheet_init(&s, "alpaca-eval", columns, N_COLUMNS);
+	od_sheet_made(&s, r->said.run);
 	for (size_t i = 0; st == OD_OK && r->items != NULL && i < m->n; i++) {
 		double y = od_alpaca_y(&m->row[i]);
 		const double value[N_COLUMNS] = { y, isnan(y) ? NAN : y > 0.5 ? 1 : y < 0.5 ? 0 : 0.5,
@@ -217,6 +221,14 @@ write_items(struct run *r, const struct alpaca_model *m, const struct od_alpaca_
 	od_buf_release(&id);
 	od_sheet_release(&s);
 	return st;
+}
+
+/* What the summary says of the answers and of how it was made. */
+static void
+describe(struct run *r)
+{
+	od_said_json(&r->said.said, &r->json);
+	od_manifest_write(r->said.run, &r->json);
 }
 
 static enum od_status
@@ -242,6 +254,8 @@ evaluate_model(struct run *r, const struct alpaca_model *m, bool first, struct o
 	}
 	begin_model(r, m->name, first);
 	model_members(&r->json, m, &rates, &lc);
+	if (!r->several)
+		describe(r);
 	od_buf_char(&r->json, '}');
 	table_line(&r->table, m->name, &rates, &lc);
 	return write_items(r, m, &lc, err);
@@ -272,12 +286,25 @@ coefficients_only(struct run *r, struct od_error *err)
 	const struct alpaca_coefficients *c = &r->lc.coefficients;
 	enum od_status st = OD_OK;
 
-	r->several = !c->given && r->o->model == NULL;
+	r->several = !c->given && r->o->only == NULL;
 	if (!r->several)
-		return evaluate_coefficients(r, r->o->model, true, err);
+		return evaluate_coefficients(r, r->o->only, true, err);
 	for (size_t i = 0; st == OD_OK && i < c->table.n_rows; i++)
 		st = evaluate_coefficients(r, od_csv_text(&c->table, i, 0), i == 0, err);
 	return st;
+}
+
+/* Of stored preferences the judge is known, and of one model the name. */
+static enum od_status
+make_manifest(struct run *r, const struct alpaca_models *m, struct od_error *err)
+{
+	if (r->said.run != NULL || m->n == 0)
+		return OD_OK;
+	r->said.plan = (struct answers_plan){ .benchmark = "alpaca-eval", .judge = m->model[0].judge };
+	r->said.o = &r->o->judge.answers;
+	if (m->n == 1 && r->said.o->name == NULL)
+		r->said.o->name = m->model[0].name;
+	return answers_manifest(&r->said, err);
 }
 
 static enum od_status
@@ -288,11 +315,13 @@ evaluate_rows(struct run *r, struct alpaca_options *o, struct od_error *err)
 	enum od_status st;
 
 	if (o->annotations != NULL)
-		st = alpaca_read_annotations(&m, o->annotations, o->model, from, &o->bad, err);
+		st = alpaca_read_annotations(&m, o->annotations, o->only, from, &o->bad, err);
 	else if (o->rows != NULL)
-		st = alpaca_read_rows(&m, o->rows, o->model, from, &o->bad, err);
+		st = alpaca_read_rows(&m, o->rows, o->only, from, &o->bad, err);
 	else
-		st = alpaca_judge(&m, &o->judge, &o->bad, err);
+		st = alpaca_judge(&m, &o->judge, &r->said, &o->bad, err);
+	if (st == OD_OK)
+		st = make_manifest(r, &m, err);
 	r->several = m.n > 1;
 	for (size_t i = 0; st == OD_OK && i < m.n; i++)
 		st = evaluate_model(r, &m.model[i], i == 0, err);
@@ -303,7 +332,7 @@ evaluate_rows(struct run *r, struct alpaca_options *o, struct od_error *err)
 static enum od_status
 evaluate(struct alpaca_options *o, struct od_error *err)
 {
-	struct run r = { .o = o, .json = OD_BUF_INIT, .table = OD_BUF_INIT, .line = OD_BUF_INIT };
+	struct run r = { .o = o, .said = ANSWERS_INIT, .json = OD_BUF_INIT, .table = OD_BUF_INIT, .line = OD_BUF_INIT };
 	bool with_rows = o->annotations != NULL || o->rows != NULL || o->judge.ask.url != NULL;
 	enum od_status st = read_lc_inputs(&r.lc, o, err), end;
 
@@ -316,8 +345,10 @@ evaluate(struct alpaca_options *o, struct od_error *err)
 	if (st == OD_OK) {
 		judged_report(&o->bad);
 		od_buf_str(&r.json, r.several ? "}}\n" : "\n");
+		od_said_line(&r.said.said, &r.table);
 		st = report_texts(&o->report, o->common.quiet, &r.json, &r.table, err);
 	}
+	answers_release(&r.said);
 	free(r.lc.difficulty);
 	free(r.lc.gamed);
 	od_csv_release(&r.lc.coefficients.table);
@@ -351,9 +382,10 @@ od_eval_alpaca_eval(int argc, char **argv)
 			"standard error.",
 	};
 	struct alpaca_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
-		.judge.ask = ASK_OPTIONS_INIT };
+		.judge = ALPACA_JUDGE_OPTIONS_INIT };
 	struct od_opt_group groups[] = { { "Preferences", alpaca_opts, &o, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
-		{ "Outputs", alpaca_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
+		{ "Outputs", alpaca_judge_opts, &o.judge, NULL }, ANSWERS_GROUPS(&o.judge.answers),
+		{ "Questions", answers_choice_opts, &o.judge.choice, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
 		{ "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
@@ -362,6 +394,7 @@ od_eval_alpaca_eval(int argc, char **argv)
 
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
+	o.judge.threads = o.common.threads;
 	run(&o, files, n_files, &err);
 	return od_cli_end(&err, o.bad.n);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bench/outputs.h"
 #include "eval/alpaca_config.h"
 #include "io/dataset.h"
 #include "io/jsonl.h"
@@ -16,15 +17,23 @@
 const struct od_opt alpaca_judge_opts[] = {
 	OD_OPT_STR(T, config, "judge-config", "FILE", "the benchmark's configuration of an annotator (YAML); other options win"),
 	OD_OPT_STR(T, baseline_outputs, "baseline-outputs", "FILE", "the baseline's outputs: instruction, output"),
-	OD_OPT_STR(T, outputs, "outputs", "FILE", "the model's outputs: instruction, output, generator"),
 	OD_OPT_STR(T, save, "save-annotations", "FILE", "keep the annotations, for --annotations"),
 	OD_OPT_END
 };
 
 static const struct ask_settings defaults = { .temperature = 1, .top_p = NAN, .max_tokens = 1, .logprobs = 5 };
 
+/* The publisher's configurations of models that run locally, and what the paper's figures were made with; the judge is the
+ * leaderboard's. */
+static const struct answers_preset presets[ANSWERS_PRESETS] = {
+	{ .format = OD_FORMAT_CHAT, .temperature = 0.7, .top_p = 1, .max_tokens = 2048, .judge = "gpt-4-1106-preview" },
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 4096, .judge = "gpt-4-1106-preview" },
+};
+
 struct judging {
 	struct alpaca_judge_options *o;
+	struct answers *said;
+	json_t *questions;                         /* NULL: no model is asked */
 	struct alpaca_model *model;                /* its rows: one an instruction */
 	struct od_dataset baseline, outputs;
 	json_t *by_instruction;                    /* the model's records, borrowed */
@@ -42,13 +51,22 @@ member(const json_t *item, const char *name)
 	return json_string_value(json_object_get(item, name));
 }
 
+/* A record's output, in whichever form. */
+static const char *
+output_of(const json_t *item)
+{
+	struct od_said said;
+
+	return od_output_said(item, 0, &said, NULL) == OD_OK ? said.text : NULL;
+}
+
 /* A record's instruction, once in a file. */
 static enum od_status
 need_output(const json_t *item, size_t i, json_t **seen, const char **instruction, struct od_error *err)
 {
-	const char *output;
+	struct od_said said;
 	size_t n;
-	enum od_status st = od_json_need_string(item, "output", &output, &n, err);
+	enum od_status st = od_output_said(item, 0, &said, err);
 
 	if (st == OD_OK)
 		st = od_json_need_string(item, "instruction", instruction, &n, err);
@@ -68,7 +86,7 @@ index_output(struct judging *j, json_t *item, size_t i, const json_t *known, jso
 		return od_fail(err, OD_EFORMAT, "the baseline has no instruction '%.60s'", instruction);
 	if (json_object_set(j->by_instruction, instruction, item) != 0)
 		return od_fail_nomem(err, "outputs", i);
-	return OD_OK;
+	return answers_take(j->said, item, err);
 }
 
 static enum od_status
@@ -92,7 +110,7 @@ index_outputs(struct judging *j, struct judged_bad *bad, struct od_error *err)
 			break;
 		st = index_output(j, item, i, known, &seen, err);
 		if (st != OD_OK) {
-			od_error_prefix(err, "%s: item %zu: ", j->o->outputs, i);
+			od_error_prefix(err, "%s: item %zu: ", j->said->file, i);
 			st = judged_reject(bad, err);
 		}
 	}
@@ -109,14 +127,22 @@ judge_name(const struct ask *a)
 	return a->name != NULL ? a->name : a->judge;
 }
 
+/* The model is called what its outputs say, else what its manifest does. */
+static const char *
+model_name(const struct judging *j)
+{
+	const char *name = member(json_array_get(j->outputs.items, 0), "generator");
+
+	return name != NULL ? name : json_string_value(json_object_get(j->said->run, "name"));
+}
+
 /* The annotation of an instruction, without what the judge is going to say. */
 static enum od_status
 add_annotation(struct judging *j, const json_t *base, const json_t *mine, struct od_error *err)
 {
-	json_t *a = json_pack("{s:O, s:O, s:O*, s:O*, s:O?, s:O*, s:s, s:n, s:n}", "instruction", json_object_get(base, "instruction"),
-		"output_1", json_object_get(base, "output"), "generator_1", json_object_get(base, "generator"), "dataset",
-		json_object_get(base, "dataset"), "output_2", json_object_get(mine, "output"), "generator_2",
-		json_object_get(json_array_get(j->outputs.items, 0), "generator"), "annotator", judge_name(&j->ask), "preference",
+	json_t *a = json_pack("{s:O, s:s, s:O*, s:O*, s:s?, s:s*, s:s, s:n, s:n}", "instruction", json_object_get(base, "instruction"),
+		"output_1", output_of(base), "generator_1", json_object_get(base, "generator"), "dataset", json_object_get(base, "dataset"),
+		"output_2", mine != NULL ? output_of(mine) : NULL, "generator_2", model_name(j), "annotator", judge_name(&j->ask), "preference",
 		"raw_completion");
 
 	return a != NULL && json_array_append_new(j->annotations, a) == 0 ? OD_OK : od_fail_nomem(err, "annotations", 1);
@@ -126,9 +152,9 @@ static enum od_status
 ask_one(struct judging *j, size_t i, struct od_error *err)
 {
 	const json_t *base = json_array_get(j->baseline.items, i);
-	const char *instruction = member(base, "instruction"), *first = member(base, "output");
+	const char *instruction = member(base, "instruction"), *first = output_of(base);
 	const json_t *mine = json_object_get(j->by_instruction, instruction);
-	const char *second = member(mine, "output");
+	const char *second = mine != NULL ? output_of(mine) : NULL;
 	struct od_alpaca_row row = { .preference = NAN, .len_1 = alpaca_code_points(first), .len_2 = NAN };
 	json_t *messages = NULL;
 	bool switched = false;
@@ -211,8 +237,8 @@ alpaca_judge_check(const struct alpaca_judge_options *o, struct od_error *err)
 		return o->save != NULL ? od_fail(err, OD_EUSAGE, "option '--save-annotations' needs '--judge-url'") : OD_OK;
 	if (o->ask.template == NULL && o->config == NULL)
 		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--template' or '--judge-config'");
-	if (o->baseline_outputs == NULL || o->outputs == NULL)
-		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--baseline-outputs' and '--outputs'");
+	if (o->baseline_outputs == NULL || (o->answers.outputs == NULL && !answers_asks(&o->answers)))
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--baseline-outputs', and '--outputs' or '--model'");
 	return OD_OK;
 }
 
@@ -255,20 +281,45 @@ open_judge(struct judging *j, struct od_error *err)
 	return st == OD_OK ? ask_keep(&j->ask, j->o->save, err) : st;
 }
 
-enum od_status
-alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct judged_bad *bad, struct od_error *err)
+static bool
+question_of(const json_t *item, json_t **question)
 {
-	struct judging j = { .o = o, .annotations = json_array() };
+	*question = json_pack("{s:O}", "instruction", json_object_get(item, "instruction"));
+	return *question != NULL;
+}
+
+/* The model's outputs, made now if one is given. */
+static enum od_status
+read_outputs(struct judging *j, struct od_error *err)
+{
+	struct alpaca_judge_options *o = j->o;
+	struct answers_plan plan = { .benchmark = "alpaca-eval", .data = o->baseline_outputs, .preset = presets, .key = "instruction",
+		.prompt = "instruction", .judge = j->ask.judge, .service = &o->ask.service, .threads = o->threads, .seed = o->choice.seed };
+	enum od_status st = OD_OK;
+
+	if (answers_asks(&o->answers))
+		st = answers_questions(&j->questions, j->baseline.items, &o->choice, question_of, "instruction", err);
+	plan.questions = j->questions;
+	if (st == OD_OK)
+		st = answers_open(j->said, &o->answers, &plan, err);
+	return st == OD_OK ? od_dataset_read(&j->outputs, j->said->file, err) : st;
+}
+
+enum od_status
+alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct answers *said, struct judged_bad *bad,
+	struct od_error *err)
+{
+	struct judging j = { .o = o, .said = said, .annotations = json_array() };
 	enum od_status st = open_judge(&j, err);
 
 	if (st == OD_OK)
 		st = od_dataset_read(&j.baseline, o->baseline_outputs, err);
 	if (st == OD_OK)
-		st = od_dataset_read(&j.outputs, o->outputs, err);
+		st = read_outputs(&j, err);
 	if (st == OD_OK)
 		st = index_outputs(&j, bad, err);
 	if (st == OD_OK)
-		st = alpaca_find_model(m, member(json_array_get(j.outputs.items, 0), "generator"), &j.model, err);
+		st = alpaca_find_model(m, model_name(&j), &j.model, err);
 	if (st == OD_OK)
 		st = set_names(&j, err);
 	for (size_t i = 0; st == OD_OK && i < json_array_size(j.baseline.items); i++)
@@ -284,5 +335,6 @@ alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct jud
 	od_dataset_release(&j.outputs);
 	json_decref(j.by_instruction);
 	json_decref(j.annotations);
+	json_decref(j.questions);
 	return st;
 }

@@ -123,7 +123,7 @@ check_names(const struct alpaca_models *models, struct alpaca_model *m, const js
 	enum od_status st;
 
 	if (models->n > 1)
-		return od_fail(err, OD_EMISMATCH, "annotations of two models, '%s' and '%s': choose one with '--model'",
+		return od_fail(err, OD_EMISMATCH, "annotations of two models, '%s' and '%s': choose one with '--only'",
 			models->model[0].name ? models->model[0].name : "(no generator_2)",
 			models->model[1].name ? models->model[1].name : "(no generator_2)");
 	st = judged_one_name(&m->baseline, json_string_value(json_object_get(item, "generator_1")), "baseline", err);

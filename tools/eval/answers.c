@@ -26,6 +26,12 @@ const struct od_opt answers_opts[] = {
 	OD_OPT_END
 };
 
+const struct od_opt answers_choice_opts[] = {
+	{ "limit", 'n', OD_KIND_INT, offsetof(struct od_record_options, limit), "N", "ask N questions at most", NULL, 0, 1e15 },
+	OD_OPT_INT(struct od_record_options, seed, "seed", "N", 0, 1e15, "seed of what is drawn"),
+	OD_OPT_END
+};
+
 /* ---- opening ------------------------------------------------------------------------------------------------------------ */
 
 static enum od_status
@@ -35,9 +41,9 @@ hash_data(struct answers *a, struct od_error *err)
 	size_t n;
 	enum od_status st;
 
-	if (a->plan->data == NULL)
+	if (a->plan.data == NULL)
 		return OD_OK;
-	st = od_in_slurp(a->plan->data, MAX_DATA, &data, &n, err);
+	st = od_in_slurp(a->plan.data, MAX_DATA, &data, &n, err);
 	if (st == OD_OK)
 		st = od_sha256_hex(data, n, a->data, err);
 	a->data[SHORT_HASH] = '\0';
@@ -55,6 +61,32 @@ bool
 answers_selected(const struct od_record_options *o, int64_t position, const char *key, int64_t chosen)
 {
 	return (o->limit < 0 || chosen < o->limit) && od_record_selected(o, position, key, strlen(key));
+}
+
+enum od_status
+answers_questions(json_t **out, const json_t *items, const struct od_record_options *choice,
+	bool (*question_of)(const json_t *item, json_t **question), const char *key, struct od_error *err)
+{
+	const json_t *item;
+	size_t i, chosen = 0;
+	bool bad;
+
+	*out = json_array();
+	bad = *out == NULL;
+	json_array_foreach(items, i, item) {
+		json_t *question = NULL;
+
+		bad = bad || !question_of(item, &question);
+		if (bad)
+			break;
+		if (!answers_selected(choice, (int64_t)i, json_string_value(json_object_get(question, key)), (int64_t)chosen)) {
+			json_decref(question);
+			continue;
+		}
+		chosen++;
+		bad = json_array_append_new(*out, question) != 0;
+	}
+	return bad ? od_fail_nomem(err, "questions", json_array_size(items)) : OD_OK;
 }
 
 static enum od_status
@@ -77,7 +109,7 @@ answers_open(struct answers *a, struct answers_options *o, const struct answers_
 	enum od_status st = check_options(o, plan, err);
 
 	a->o = o;
-	a->plan = plan;
+	a->plan = *plan;
 	a->file = o->outputs;
 	if (st == OD_OK)
 		st = hash_data(a, err);
@@ -153,7 +185,7 @@ other_text(const char *got, const char *want)
 static void
 put_preset(json_t *run, const struct answers *a, const json_t *sample)
 {
-	const struct answers_preset *p = &a->plan->preset[a->o->preset];
+	const struct answers_preset *p = &a->plan.preset[a->o->preset];
 	struct od_buf text = OD_BUF_INIT;
 
 	od_buf_str(&text, answers_preset_names[a->o->preset]);
@@ -167,8 +199,8 @@ put_preset(json_t *run, const struct answers *a, const json_t *sample)
 	note_change(&text, "top_k", differs(sample, "top_k", 0));
 	note_change(&text, "repetition_penalty", differs(sample, "repetition_penalty", 1));
 	note_change(&text, "max_tokens", differs(sample, "max_tokens", (double)p->max_tokens));
-	note_change(&text, "grader", other_text(a->plan->grader, p->grader));
-	note_change(&text, "judge", other_text(a->plan->judge, p->judge));
+	note_change(&text, "grader", other_text(a->plan.grader, p->grader));
+	note_change(&text, "judge", other_text(a->plan.judge, p->judge));
 	if (od_buf_ok(&text))
 		put(run, "preset", text.data);
 	od_buf_release(&text);
@@ -184,28 +216,30 @@ manifest(const struct answers *a, const json_t *record)
 
 	if (run == NULL)
 		return NULL;
-	put(run, "benchmark", a->plan->benchmark);
-	put(run, "dataset", a->plan->dataset);
+	put(run, "benchmark", a->plan.benchmark);
+	put(run, "dataset", a->plan.dataset);
 	put(run, "data", a->data);
 	put_name(run, a);
 	if (sample != NULL) {
-		if (a->plan->preset != NULL)
+		if (a->plan.preset != NULL)
 			put_preset(run, a, sample);
 		json_object_update_missing(run, (json_t *)(uintptr_t)sample);
 	}
 	if (samples > 0)
 		json_object_set_new(run, "samples", json_integer((json_int_t)samples));
-	put(run, "grader", a->plan->grader);
-	put(run, "judge", a->plan->judge);
-	json_object_update(run, (json_t *)(uintptr_t)a->plan->more);
+	put(run, "grader", a->plan.grader);
+	put(run, "judge", a->plan.judge);
+	json_object_update(run, (json_t *)(uintptr_t)a->plan.more);
 	put(run, "version", OD_VERSION);
 	return run;
 }
 
-json_t *
-answers_manifest(const struct answers *a)
+enum od_status
+answers_manifest(struct answers *a, struct od_error *err)
 {
-	return manifest(a, NULL);
+	if (a->run == NULL)
+		a->run = manifest(a, NULL);
+	return a->run != NULL ? OD_OK : od_fail_nomem(err, "a manifest", 64);
 }
 
 /* ---- taking answers ----------------------------------------------------------------------------------------------------- */

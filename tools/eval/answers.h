@@ -47,6 +47,9 @@ struct answers_options {
 
 extern const struct od_opt answers_opts[];         /* base: struct answers_options */
 
+/* --limit and --seed, for benchmarks whose input is not a stream of records; base: struct od_record_options. */
+extern const struct od_opt answers_choice_opts[];
+
 /* The groups of a benchmark that asks models; a is a struct answers_options *. */
 #define ANSWERS_GROUPS(a) \
 	{ "Answers", answers_opts, (a), NULL }, \
@@ -63,6 +66,7 @@ struct answers_plan {
 	json_t *questions;                         /* array of records that name the item; NULL when nothing can be asked */
 	const char *key, *prompt;                  /* members of each question: its name, a string or an integer; the prompt */
 	const char *grader, *judge;                /* what judges the answers, NULL: nothing */
+	const char *format;                        /* how this model wants to be asked, in place of the preset's; NULL: no matter */
 	const json_t *more;                        /* further members of the manifest, NULL: none */
 	const struct od_service_options *service;  /* the judge's, NULL: none. Its key is not shown to the model's service */
 	int64_t threads;
@@ -71,7 +75,7 @@ struct answers_plan {
 
 struct answers {
 	struct answers_options *o;
-	const struct answers_plan *plan;
+	struct answers_plan plan;                  /* what it borrows must live until the manifest is made */
 	json_t *run;                               /* the manifest; NULL before the first answer */
 	json_t *sample;                            /* what the answers say of their making; NULL: nothing */
 	const char *file;                          /* answers to read: those made now or --outputs; NULL: the caller's operands */
@@ -101,8 +105,13 @@ bool answers_selected(const struct od_record_options *o, int64_t position, const
 /* Whether a model is to answer. */
 bool answers_asks(const struct answers_options *o);
 
-/* A manifest for results whose answers are not known (stored judgments); a new reference, NULL without memory. */
-json_t *answers_manifest(const struct answers *a);
+/* The manifest of results whose answers nobody has shown (stored judgments); that of the answers where they have been taken. OD_ENOMEM. */
+OD_MUST_CHECK enum od_status answers_manifest(struct answers *a, struct od_error *err);
+
+/* The questions of the items (an array of records) that the selection keeps, as question_of makes them (new references; false
+ * without memory), each with its name in the member key. *out is a new reference. */
+OD_MUST_CHECK enum od_status answers_questions(json_t **out, const json_t *items, const struct od_record_options *choice,
+	bool (*question_of)(const json_t *item, json_t **question), const char *key, struct od_error *err);
 
 /* Appends ,"prompt":..,"response":..,"tokens":..,"finish_reason":.. of an answer record, what there is: members of an item. */
 void answers_item(const json_t *record, struct od_buf *out);

@@ -59,8 +59,12 @@ fill_settings(struct answers_options *o, const struct answers_plan *plan)
 {
 	const struct answers_preset *p = &plan->preset[o->preset];
 
-	if (!given(od_respond_prompt_opts, o->given_prompt, "format"))
+	if (!given(od_respond_prompt_opts, o->given_prompt, "format")) {
 		o->respond.format = (int)p->format;
+		for (int f = 0; plan->format != NULL && od_prompt_formats[f] != NULL; f++)
+			if (strcmp(od_prompt_formats[f], plan->format) == 0)
+				o->respond.format = f;
+	}
 	if (!given(od_respond_draw_opts, o->given_draw, "temperature"))
 		o->respond.sampling.temperature = p->temperature;
 	if (!given(od_respond_draw_opts, o->given_draw, "top-p"))
@@ -95,7 +99,7 @@ key_of(const json_t *question, const char *member, char number[32])
 static enum od_status
 take_kept(struct making *m, const json_t *record, const json_t *questions, struct od_error *err)
 {
-	const struct answers_plan *plan = m->a->plan;
+	const struct answers_plan *plan = &m->a->plan;
 	char number[32];
 	const char *key = key_of(record, plan->key, number), *differ;
 	const json_t *question = key != NULL ? json_object_get(questions, key) : NULL;
@@ -120,8 +124,8 @@ take_all_kept(struct making *m, const char *text, size_t n, const char *name, st
 	size_t i;
 	enum od_status st = od_dataset_parse(&kept, text, n, name, err);
 
-	json_array_foreach(m->a->plan->questions, i, record)
-		json_object_set(questions, key_of(record, m->a->plan->key, number), record);
+	json_array_foreach(m->a->plan.questions, i, record)
+		json_object_set(questions, key_of(record, m->a->plan.key, number), record);
 	json_array_foreach(kept.items, i, record) {
 		st = take_kept(m, record, questions, err);
 		if (st != OD_OK) {
@@ -198,7 +202,7 @@ drop(void *ctx, struct od_query *q)
 static enum od_status
 ask(struct making *m, json_t *record, const char *key, struct od_query **q, struct od_error *err)
 {
-	const struct answers_plan *plan = m->a->plan;
+	const struct answers_plan *plan = &m->a->plan;
 	struct asked *it = od_calloc(1, sizeof *it);
 	enum od_status st;
 
@@ -217,7 +221,7 @@ static enum od_status
 next(void *ctx, struct od_query **q, struct od_error *err)
 {
 	struct making *m = ctx;
-	const struct answers_plan *plan = m->a->plan;
+	const struct answers_plan *plan = &m->a->plan;
 	char number[32];
 
 	while (m->next < json_array_size(plan->questions)) {
@@ -303,7 +307,7 @@ report(const struct making *m)
 
 	m->responder->summary(m->responder, &how);
 	if (m->kept > 0)
-		od_note("%lld of %zu questions were answered before", (long long)m->kept, json_array_size(m->a->plan->questions));
+		od_note("%lld of %zu questions were answered before", (long long)m->kept, json_array_size(m->a->plan.questions));
 	od_note("%lld answers of %.1f tokens on average, %.1f s, %.0f tokens/s (%s)", (long long)m->answers,
 		(double)m->tokens / ((double)m->answers + 1e-9), seconds, (double)m->tokens / (seconds + 1e-9), how.data ? how.data : "");
 	if (m->failed > 0)
@@ -318,11 +322,11 @@ answers_make(struct answers *a, struct od_error *err)
 	struct od_respond_flow flow = { next, done, drop, &m, WINDOW };
 	enum od_status st, closed;
 
-	fill_settings(a->o, a->plan);
+	fill_settings(a->o, &a->plan);
 	a->asked = true;
 	st = begin(&m, err);
 	m.started = od_now();
-	m.progress = od_progress_begin("answering", (int64_t)json_array_size(a->plan->questions), "questions");
+	m.progress = od_progress_begin("answering", (int64_t)json_array_size(a->plan.questions), "questions");
 	if (st == OD_OK)
 		st = od_respond(m.responder, &flow, err);
 	od_progress_end(m.progress);

@@ -61,11 +61,11 @@ read_files(struct arena_games *g, struct arena_options *o, const char *const *fi
 }
 
 static enum od_status
-judge_afresh(struct arena_games *g, struct arena_options *o, struct od_error *err)
+judge_afresh(struct arena_games *g, struct arena_options *o, struct answers *said, struct od_error *err)
 {
 	enum od_arena_rule rule = (enum od_arena_rule)o->rule;
 	json_t *records = NULL;
-	enum od_status st = arena_judge(&records, &o->judge, &rule, o->given >> OPT_RULE & 1, &o->bad, err);
+	enum od_status st = arena_judge(&records, &o->judge, said, &rule, o->given >> OPT_RULE & 1, &o->bad, err);
 
 	o->rule = (int)rule;
 	if (st == OD_OK)
@@ -75,7 +75,8 @@ judge_afresh(struct arena_games *g, struct arena_options *o, struct od_error *er
 }
 
 static enum od_status
-read_games(struct arena_games *g, struct arena_options *o, const char *const *files, size_t n_files, struct od_error *err)
+read_games(struct arena_games *g, struct arena_options *o, struct answers *said, const char *const *files, size_t n_files,
+	struct od_error *err)
 {
 	int inputs = (o->battles != NULL) + (o->judgments != NULL) + (o->judge.ask.url != NULL);
 	enum od_status st = arena_judge_check(&o->judge, err);
@@ -86,7 +87,7 @@ read_games(struct arena_games *g, struct arena_options *o, const char *const *fi
 		return od_fail(err, OD_EUSAGE, "'%s': say with '--battles' or '--judgments' what it holds", files[0]);
 	if (inputs != 1)
 		return od_fail(err, OD_EUSAGE, "give either '--battles' or '--judgments' or '--judge-url'");
-	return o->judge.ask.url != NULL ? judge_afresh(g, o, err) : read_files(g, o, files, n_files, err);
+	return o->judge.ask.url != NULL ? judge_afresh(g, o, said, err) : read_files(g, o, files, n_files, err);
 }
 
 /* Scores of all models; games without a verdict take no part. */
@@ -192,8 +193,21 @@ best_first(const struct arena_games *g, size_t **order, struct od_error *err)
 	return st;
 }
 
+/* Of stored games the judge is known, and of one model the name. */
 static enum od_status
-report(const struct arena_games *g, const struct arena_options *o, struct od_error *err)
+make_manifest(struct answers *said, struct arena_options *o, const struct arena_games *g, struct od_error *err)
+{
+	if (said->run != NULL)
+		return OD_OK;
+	said->plan = (struct answers_plan){ .benchmark = "arena-hard", .judge = g->judge };
+	said->o = &o->judge.answers;
+	if (g->n_models == 2 && said->o->name == NULL)
+		said->o->name = g->model[g->baseline == 0].name;
+	return answers_manifest(said, err);
+}
+
+static enum od_status
+report(const struct arena_games *g, const struct arena_options *o, const struct answers *said, struct od_error *err)
 {
 	struct od_buf json = OD_BUF_INIT, table = OD_BUF_INIT;
 	const char *level = o->rule == OD_ARENA_LEGACY ? "0.95" : "0.9";
@@ -218,7 +232,11 @@ report(const struct arena_games *g, const struct arena_options *o, struct od_err
 		model_json(&json, &g->model[order[m]]);
 		table_line(&table, &g->model[order[m]]);
 	}
-	od_buf_str(&json, "}}\n");
+	od_buf_char(&json, '}');
+	od_said_json(&said->said, &json);
+	od_said_line(&said->said, &table);
+	od_manifest_write(said->run, &json);
+	od_buf_str(&json, "}\n");
 	st = report_texts(&o->report, o->common.quiet, &json, &table, err);
 	free(order);
 	od_buf_release(&json);
@@ -227,13 +245,14 @@ report(const struct arena_games *g, const struct arena_options *o, struct od_err
 }
 
 static enum od_status
-write_items(const struct arena_games *g, struct od_jsonl_writer *items, struct od_error *err)
+write_items(const struct arena_games *g, json_t *made, struct od_jsonl_writer *items, struct od_error *err)
 {
 	struct od_buf id = OD_BUF_INIT, line = OD_BUF_INIT;
 	struct od_sheet s;
 	enum od_status st = OD_OK;
 
 	od_sheet_init(&s, "arena-hard", columns, 2);
+	od_sheet_made(&s, made);
 	for (size_t i = 0; st == OD_OK && items != NULL && i < g->n; i++) {
 		const struct arena_game *game = &g->game[i];
 		bool none = game->battle.weight == 0;
@@ -260,21 +279,25 @@ evaluate(struct arena_options *o, const char *const *files, size_t n_files, stru
 {
 	struct od_jsonl_writer *items = NULL;
 	struct arena_games g = { 0 };
-	enum od_status st = read_games(&g, o, files, n_files, err), end;
+	struct answers said = ANSWERS_INIT;
+	enum od_status st = read_games(&g, o, &said, files, n_files, err), end;
 
 	if (st == OD_OK)
 		st = score(&g, o, err);
 	if (st == OD_OK)
 		st = report_open_items(&o->report, o->common.framed, &items, err);
 	if (st == OD_OK)
-		st = write_items(&g, items, err);
+		st = make_manifest(&said, o, &g, err);
+	if (st == OD_OK)
+		st = write_items(&g, said.run, items, err);
 	end = od_jsonl_writer_close(items, err, st == OD_OK ? err : NULL);
 	st = st == OD_OK ? end : st;
 	if (st == OD_OK) {
 		judged_report(&o->bad);
 		warn_of_games(&g);
-		st = report(&g, o, err);
+		st = report(&g, o, &said, err);
 	}
+	answers_release(&said);
 	arena_games_release(&g);
 	return st;
 }
@@ -292,7 +315,8 @@ od_eval_arena_hard(int argc, char **argv)
 	struct arena_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT, .rounds = 100,
 		.judge = ARENA_JUDGE_OPTIONS_INIT };
 	struct od_opt_group groups[] = { { "Verdicts", arena_opts, &o, &o.given }, { "Judge", ask_opts, &o.judge.ask, NULL },
-		{ "Answers", arena_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
+		{ "Questions", arena_judge_opts, &o.judge, NULL }, ANSWERS_GROUPS(&o.judge.answers),
+		{ "Choice", answers_choice_opts, &o.judge.choice, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
 		{ "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
@@ -302,6 +326,7 @@ od_eval_arena_hard(int argc, char **argv)
 
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
+	o.judge.threads = o.common.threads;
 	if (o.report.compare != NULL)
 		st = report_compare(&o.report, n_files, &err);
 	else

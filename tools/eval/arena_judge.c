@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bench/outputs.h"
 #include "eval/arena_config.h"
 #include "io/dataset.h"
 #include "io/jsonl.h"
@@ -18,7 +19,6 @@ const struct od_opt arena_judge_opts[] = {
 	OD_OPT_STR(T, config, "judge-config", "FILE", "the benchmark's configuration of a judge (YAML); other options win"),
 	OD_OPT_STR(T, questions, "questions", "FILE", "the benchmark's questions: question_id or uid, turns or prompt"),
 	OD_OPT_STR(T, baseline_answers, "baseline-answers", "FILE", "the baseline's answers: question_id or uid, and the text"),
-	OD_OPT_STR(T, answers, "answers", "FILE", "the model's answers, the same way"),
 	OD_OPT_STR(T, follow_up, "follow-up", "TEXT", "what to say to a judge that gave no verdict (default: nothing)"),
 	OD_OPT_STR(T, save, "save-judgments", "FILE", "keep the judgments, for --judgments"),
 	OD_OPT_END
@@ -26,10 +26,16 @@ const struct od_opt arena_judge_opts[] = {
 
 static const struct ask_settings defaults = { .temperature = 0, .top_p = NAN, .max_tokens = 4096 };
 
+/* The published configuration of v0.1, and SimPO's, which the paper follows: the same. */
+static const struct answers_preset presets[ANSWERS_PRESETS] = {
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 4096, .judge = "gpt-4-1106-preview" },
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 4096, .judge = "gpt-4-1106-preview" },
+};
+
 /* What the published code says to a judge without a verdict. */
 static const char published_follow_up[] = "continue your judgment and finish by outputting a final verdict label";
 
-struct answers {
+struct side {
 	struct od_dataset data;
 	json_t *text;                              /* question -> text */
 	char *model;                               /* NULL: not said */
@@ -41,7 +47,7 @@ struct judging {
 	const char *follow_up;                     /* NULL: none */
 	int64_t follow_ups;                        /* how often */
 	struct od_dataset questions;
-	struct answers answers[2];                 /* the baseline's, the model's */
+	struct side answers[2];                    /* the baseline's, the model's */
 	struct ask ask;
 	json_t *records;                           /* the judgments */
 	json_t **messages;                         /* [2 * records] of each game, for continuations */
@@ -63,11 +69,23 @@ text_of(const json_t *record)
 	return json_string_value(json_is_object(last) ? json_object_get(last, "answer") : last);
 }
 
+/* The text of an answer: of those forms, or as od-sample writes it. */
+static const char *
+answer_of(const json_t *record)
+{
+	struct od_said said;
+
+	if (json_object_get(record, "responses") != NULL)
+		return od_output_said(record, 0, &said, NULL) == OD_OK ? said.text : NULL;
+	return text_of(record);
+}
+
+/* said: counts the model's answers and knows its name; NULL for the baseline. */
 static enum od_status
-index_answer(struct answers *a, const json_t *record, const json_t *questions, struct od_error *err)
+index_answer(struct side *a, const json_t *record, const json_t *questions, struct answers *said, struct od_error *err)
 {
 	const json_t *model = json_object_get(record, "model_id");
-	const char *text = text_of(record);
+	const char *text = answer_of(record);
 	char id[128];
 	enum od_status st = arena_question(record, id, sizeof id, err);
 
@@ -77,15 +95,21 @@ index_answer(struct answers *a, const json_t *record, const json_t *questions, s
 		st = od_fail(err, OD_EFORMAT, "the answer to '%s' has no text", id);
 	if (st == OD_OK && json_object_get(a->text, id) != NULL)
 		st = od_fail(err, OD_EFORMAT, "a second answer to '%s'", id);
+	if (st == OD_OK && said != NULL)
+		st = answers_take(said, record, err);
+	if (st == OD_OK && model == NULL)
+		model = json_object_get(record, "model");
+	if (st == OD_OK && model == NULL && said != NULL && json_object_get(record, "responses") != NULL)
+		model = json_object_get(said->run, "name");
 	if (st == OD_OK)
-		st = judged_one_name(&a->model, json_string_value(model ? model : json_object_get(record, "model")), "model", err);
+		st = judged_one_name(&a->model, json_string_value(model), "model", err);
 	if (st == OD_OK && json_object_set_new(a->text, id, json_string(text)) != 0)
 		st = od_fail_nomem(err, "answers", strlen(text));
 	return st;
 }
 
 static enum od_status
-read_answers(struct answers *a, const char *file, const json_t *questions, struct judged_bad *bad, struct od_error *err)
+read_answers(struct side *a, const char *file, const json_t *questions, struct answers *said, struct judged_bad *bad, struct od_error *err)
 {
 	enum od_status st = od_dataset_read(&a->data, file, err);
 	const json_t *record;
@@ -95,7 +119,7 @@ read_answers(struct answers *a, const char *file, const json_t *questions, struc
 	json_array_foreach(a->data.items, i, record) {
 		if (st != OD_OK)
 			break;
-		st = index_answer(a, record, questions, err);
+		st = index_answer(a, record, questions, said, err);
 		if (st != OD_OK) {
 			od_error_prefix(err, "%s: record %zu: ", file, i);
 			st = judged_reject(bad, err);
@@ -262,12 +286,14 @@ arena_judge_check(const struct arena_judge_options *o, struct od_error *err)
 
 	if (st != OD_OK)
 		return st;
+	if (o->ask.url == NULL && answers_asks(&o->answers))
+		return od_fail(err, OD_EUSAGE, "option '--model' needs '--judge-url', to judge what the model answers; od-sample makes answers alone");
 	if (o->ask.url == NULL)
 		return o->save != NULL ? od_fail(err, OD_EUSAGE, "option '--save-judgments' needs '--judge-url'") : OD_OK;
 	if (o->ask.template == NULL && o->config == NULL)
 		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--template' or '--judge-config'");
-	if (o->questions == NULL || o->baseline_answers == NULL || o->answers == NULL)
-		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--questions', '--baseline-answers' and '--answers'");
+	if (o->questions == NULL || o->baseline_answers == NULL || (o->answers.outputs == NULL && !answers_asks(&o->answers)))
+		return od_fail(err, OD_EUSAGE, "option '--judge-url' needs '--questions', '--baseline-answers', and '--outputs' or '--model'");
 	return OD_OK;
 }
 
@@ -312,9 +338,40 @@ release(struct judging *j)
 	od_dataset_release(&j->questions);
 }
 
+static bool
+question_of(const json_t *item, json_t **question)
+{
+	char id[128];
+
+	*question = arena_question(item, id, sizeof id, NULL) == OD_OK ?
+		json_pack("{s:s, s:s}", "question_id", id, "prompt", text_of(item)) : NULL;
+	return *question != NULL;
+}
+
+/* The model's answers, made now if one is given. questions: the set of their names. */
+static enum od_status
+read_model(struct judging *j, struct answers *said, const json_t *questions, struct judged_bad *bad, struct od_error *err)
+{
+	struct arena_judge_options *o = j->o;
+	struct answers_plan plan = { .benchmark = "arena-hard", .data = o->questions, .preset = presets, .key = "question_id",
+		.prompt = "prompt", .judge = j->ask.judge, .service = &o->ask.service, .threads = o->threads, .seed = o->choice.seed };
+	json_t *asked = NULL;
+	enum od_status st = OD_OK;
+
+	if (answers_asks(&o->answers))
+		st = answers_questions(&asked, j->questions.items, &o->choice, question_of, "question_id", err);
+	plan.questions = asked;
+	if (st == OD_OK)
+		st = answers_open(said, &o->answers, &plan, err);
+	if (st == OD_OK)
+		st = read_answers(&j->answers[1], said->file, questions, said, bad, err);
+	json_decref(asked);
+	return st;
+}
+
 enum od_status
-arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule *rule, bool rule_given, struct judged_bad *bad,
-	struct od_error *err)
+arena_judge(json_t **out, struct arena_judge_options *o, struct answers *said, enum od_arena_rule *rule, bool rule_given,
+	struct judged_bad *bad, struct od_error *err)
 {
 	struct judging j = { .o = o, .records = json_array() };
 	json_t *questions = NULL;
@@ -323,9 +380,9 @@ arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule *rul
 	if (st == OD_OK)
 		st = read_questions(&j, &questions, err);
 	if (st == OD_OK)
-		st = read_answers(&j.answers[0], o->baseline_answers, questions, bad, err);
+		st = read_answers(&j.answers[0], o->baseline_answers, questions, NULL, bad, err);
 	if (st == OD_OK)
-		st = read_answers(&j.answers[1], o->answers, questions, bad, err);
+		st = read_model(&j, said, questions, bad, err);
 	if (st == OD_OK)
 		st = ask_all(&j, err);
 	if (st == OD_OK)

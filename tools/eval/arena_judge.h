@@ -8,25 +8,29 @@
 #ifndef OD_EVAL_ARENA_JUDGE_H
 #define OD_EVAL_ARENA_JUDGE_H
 
+#include "eval/answers.h"
 #include "eval/arena_games.h"
 #include "eval/ask.h"
 
 struct arena_judge_options {
 	struct ask_options ask;
-	const char *config, *questions, *baseline_answers, *answers, *follow_up, *save;
+	struct answers_options answers;
+	struct od_record_options choice;
+	const char *config, *questions, *baseline_answers, *follow_up, *save;
+	int64_t threads;
 };
 
-#define ARENA_JUDGE_OPTIONS_INIT { .ask = ASK_OPTIONS_INIT }
+#define ARENA_JUDGE_OPTIONS_INIT { .ask = ASK_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT, .choice = OD_RECORD_OPTIONS_INIT }
 
 extern const struct od_opt arena_judge_opts[];     /* base: struct arena_judge_options */
 
 /* OD_EUSAGE for options that do not go together. */
 OD_MUST_CHECK enum od_status arena_judge_check(const struct arena_judge_options *o, struct od_error *err);
 
-/* *out: an array of judgments as arena_games.h reads them, a new reference; also written to --save-judgments, a line each. *rule is
+/* The model's answers are made first where one is given. *out: an array of judgments as arena_games.h reads them, a new reference; also written to --save-judgments, a line each. *rule is
  * the configuration's unless the user gave one. Questions that the model has no answer to are left out and counted; OD_EFORMAT for
  * answers to other questions. */
-OD_MUST_CHECK enum od_status arena_judge(json_t **out, struct arena_judge_options *o, enum od_arena_rule *rule, bool rule_given,
-	struct judged_bad *bad, struct od_error *err);
+OD_MUST_CHECK enum od_status arena_judge(json_t **out, struct arena_judge_options *o, struct answers *said, enum od_arena_rule *rule,
+	bool rule_given, struct judged_bad *bad, struct od_error *err);
 
 #endif

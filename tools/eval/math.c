@@ -8,6 +8,10 @@
 #include "eval/answers.h"
 #include "eval/eval.h"
 #include "eval/report.h"
+#include "io/stream.h"
+#include "pref/recipe.h"
+
+enum { MAX_ABOUT = 16 << 20 };
 
 struct math_options {
 	struct od_common_options common;
@@ -16,15 +20,19 @@ struct math_options {
 	struct answers_options answers;
 	const char *data, *dataset, *k, *by;
 	int grader;
+	uint64_t given;
 	bool majority, no_symbolic, allow_missing;
 };
 
 #define T struct math_options
 
+enum { OPT_GRADER };
+
 static const struct od_opt math_opts[] = {
+	[OPT_GRADER] = OD_OPT_ENUM(T, grader, "grader", "NAME", od_math_grader_names,
+		"Qwen2.5-Math's grader, or the Uni-DPO authors' variant of it (default: the preset's)"),
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark's problems, as its publisher gives them (required)"),
 	OD_OPT_STR(T, dataset, "dataset", "NAME", "which benchmark that is (default: recognised by the file)"),
-	OD_OPT_ENUM(T, grader, "grader", "NAME", od_math_grader_names, "Qwen2.5-Math's grader, or the Uni-DPO authors' variant of it"),
 	OD_OPT_STR(T, k, "k", "N,...", "pass@k for these k besides 1"),
 	OD_OPT_INT(T, answers.respond.samples, "samples", "K", 1, 4096, "answers a model gives to a problem"),
 	OD_OPT_FLAG(T, majority, "majority", "the vote of the first k samples too; of all when no k is given"),
@@ -96,6 +104,36 @@ make_questions(struct run *r, struct od_error *err)
 	return bad ? od_fail_nomem(err, "questions", r->data.n) : OD_OK;
 }
 
+/* The preset's grader, unless the user named one. */
+static void
+settle_grader(struct math_options *o)
+{
+	for (int g = 0; !(o->given >> OPT_GRADER & 1) && od_math_grader_names[g] != NULL; g++)
+		if (strcmp(od_math_grader_names[g], presets[o->answers.preset].grader) == 0)
+			o->grader = g;
+}
+
+/* How the recipe that trained the model asks; NULL when there is none, or it does not matter. */
+static const char *
+recipe_format(const struct math_options *o)
+{
+	const struct od_recipe *recipe = NULL;
+	struct od_buf path = OD_BUF_INIT;
+	json_t *about = NULL;
+	char *text = NULL;
+	size_t n;
+
+	od_buf_printf(&path, "%s/od-train.json", o->answers.respond.model ? o->answers.respond.model : "");
+	if (o->answers.respond.url == NULL && od_buf_ok(&path) && od_in_slurp(path.data, MAX_ABOUT, &text, &n, NULL) == OD_OK &&
+		od_json_parse(text, n, path.data, &about, NULL) == OD_OK && json_is_string(json_object_get(about, "recipe")) &&
+		od_recipe_find(&recipe, json_string_value(json_object_get(about, "recipe")), NULL) == OD_OK && recipe->format != NULL)
+		od_note("the model was trained by recipe %s: it is asked in format %s, unless --format says otherwise", recipe->name, recipe->format);
+	json_decref(about);
+	od_buf_release(&path);
+	free(text);
+	return recipe != NULL ? recipe->format : NULL;
+}
+
 /* The answers, made now if a model is given. */
 static enum od_status
 open_answers(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
@@ -111,6 +149,7 @@ open_answers(struct run *r, const char *const *files, size_t n_files, struct od_
 		.key = "id", .prompt = "prompt", .grader = od_math_grader_names[o->grader], .more = r->how, .threads = o->common.threads,
 		.seed = o->records.seed };
 	if (answers_asks(&o->answers)) {
+		r->plan.format = recipe_format(o);
 		st = make_questions(r, err);
 		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
 	}
@@ -333,7 +372,7 @@ od_eval_math(int argc, char **argv)
 	};
 	struct math_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.report = REPORT_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "Evaluation", math_opts, &o, NULL }, ANSWERS_GROUPS(&o.answers),
+	struct od_opt_group groups[] = { { "Evaluation", math_opts, &o, &o.given }, ANSWERS_GROUPS(&o.answers),
 		{ "Service", od_service_opts, &o.answers.respond.service, NULL }, { "Results", report_opts, &o.report, NULL },
 		{ "Records", od_record_opts, &o.records, NULL }, { "General", od_common_opts, &o.common, NULL } };
 	struct od_error err = OD_ERROR_INIT;
@@ -344,6 +383,7 @@ od_eval_math(int argc, char **argv)
 
 	od_cli_begin(&tool, &o.common);
 	files = od_cli_parse(groups, sizeof groups / sizeof *groups, argc, argv, &n_files);
+	settle_grader(&o);
 	if (o.report.compare != NULL)
 		st = report_compare(&o.report, n_files, &err);
 	else

@@ -43,6 +43,8 @@ read_outputs(struct prompts *p, struct judged_bad *bad, struct od_error *err)
 			st = judged_once(&seen, item->id, (int64_t)i, "id", err);
 		if (st == OD_OK && json_object_set_new(p->outputs, item->id, json_string(text)) != 0)
 			st = od_fail_nomem(err, "outputs", i);
+		if (st == OD_OK)
+			st = answers_take(p->o->said, record, err);
 		if (st != OD_OK) {
 			od_error_prefix(err, "%s: record %zu: ", p->o->outputs, i);
 			st = judged_reject(bad, err);

@@ -4,11 +4,13 @@
 #ifndef OD_EVAL_SEDAR_PROMPTS_H
 #define OD_EVAL_SEDAR_PROMPTS_H
 
+#include "eval/answers.h"
 #include "eval/sedar_items.h"
 
 struct sedar_prompts_options {
 	const char *outputs, *template;            /* files; NULL: the data's answers, the records' own prompts */
 	const char *system;                        /* NULL or "": no system message */
+	struct answers *said;                      /* counts the outputs */
 };
 
 /* What becomes of an item's messages (borrowed). */

@@ -8,6 +8,7 @@
 
 #include "bench/sedar.h"
 #include "common/cli.h"
+#include "eval/answers.h"
 #include "eval/eval.h"
 #include "eval/report.h"
 #include "eval/sedar_judge.h"
@@ -17,7 +18,9 @@ struct sedar_options {
 	struct report_options report;
 	struct judged_bad bad;
 	struct sedar_judge_options judge;
-	const char *data, *judgments, *outputs, *system;
+	struct answers_options answers;            /* the data's own answers are judged when there are none */
+	struct od_record_options choice;
+	const char *data, *judgments, *system;
 	bool prompts;
 };
 
@@ -27,9 +30,7 @@ static const struct od_opt sedar_opts[] = {
 	OD_OPT_STR(T, data, "data", "FILE", "the benchmark: id, query, meta (required)"),
 	OD_OPT_STR(T, judgments, "judgments", "FILE", "the judge's texts: id, and judgment, text or responses"),
 	OD_OPT_FLAG(T, prompts, "prompts", "write what the judge is to be asked, for od-sample"),
-	OD_OPT_STR(T, outputs, "outputs", "FILE",
-		"the model's answers, to be judged: id, and output, text or responses (default: answer)"),
-	OD_OPT_STR(T, system, "system", "TEXT", "the judge's system message (default: with --judge-url the published one)"),
+	OD_OPT_STR(T, system, "judge-system", "TEXT", "the judge's system message (default: with --judge-url the published one)"),
 	OD_OPT_FLAG(T, bad.skip, "skip-bad", "leave malformed items out, exit 4 at the end"),
 	OD_OPT_END
 };
@@ -38,8 +39,16 @@ static const struct od_opt sedar_opts[] = {
 
 static const struct od_sheet_column columns[] = { { "score", "score" } };
 
+/* The publisher's code says nothing about decoding. */
+static const struct answers_preset presets[ANSWERS_PRESETS] = {
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 4096, .judge = "gpt-4o" },
+	{ .format = OD_FORMAT_CHAT, .temperature = 0, .top_p = 1, .max_tokens = 4096, .judge = "gpt-4o" },
+};
+
 struct run {
 	struct sedar_options *o;
+	struct answers said;
+	json_t *questions;                         /* NULL: no model is asked */
 	struct sedar_items items;
 	char *judge;                               /* as the judgments name it; NULL: not at all */
 	int64_t none, outside;                     /* judge's texts without a score, with one outside 0..5 */
@@ -112,7 +121,7 @@ static enum od_status
 get_judgments(struct run *r, struct od_error *err)
 {
 	struct sedar_options *o = r->o;
-	const struct sedar_prompts_options prompts = { o->outputs, o->judge.ask.template, o->system };
+	const struct sedar_prompts_options prompts = { r->said.file, o->judge.ask.template, o->system, &r->said };
 	struct od_dataset file = { 0 };
 	json_t *records = NULL;
 	enum od_status st;
@@ -145,6 +154,7 @@ write_items(const struct run *r, struct od_jsonl_writer *items, struct od_error 
 	enum od_status st = OD_OK;
 
 	od_sheet_init(&s, "sedareval", columns, 1);
+	od_sheet_made(&s, r->said.run);
 	for (size_t i = 0; st == OD_OK && items != NULL && i < r->items.n; i++) {
 		st = od_sheet_add(&s, r->items.item[i].id, (int64_t)i, &(double){ item_score(&r->items.item[i]) }, err);
 		if (st == OD_OK)
@@ -199,9 +209,13 @@ report(const struct run *r, const struct od_sedar_sums *sums, int64_t unjudged, 
 		od_buf_char(&json, '}');
 		table_line(&table, name, rates.category[c], rates.category_se[c], sums->category[c].n);
 	}
-	od_buf_str(&json, "}}\n");
+	od_buf_char(&json, '}');
+	od_said_json(&r->said.said, &json);
+	od_manifest_write(r->said.run, &json);
+	od_buf_str(&json, "}\n");
 	table_line(&table, "mean score, 0 to 5", rates.mean, rates.mean_se, sums->all.n);
 	table_line(&table, "total, per cent", rates.total, rates.total_se, sums->all.n);
+	od_said_line(&r->said.said, &table);
 	st = report_texts(&r->o->report, r->o->common.quiet, &json, &table, err);
 	od_buf_release(&json);
 	od_buf_release(&table);
@@ -216,6 +230,10 @@ score(struct run *r, struct od_error *err)
 	int64_t unjudged = 0;
 	enum od_status st = get_judgments(r, err), end;
 
+	if (r->said.plan.judge == NULL)                    /* that of stored judgments, if they say */
+		r->said.plan.judge = r->judge;
+	if (st == OD_OK)
+		st = answers_manifest(&r->said, err);
 	if (st == OD_OK)
 		st = report_open_items(&r->o->report, r->o->common.framed, &items, err);
 	if (st == OD_OK)
@@ -257,7 +275,7 @@ static enum od_status
 write_prompts(struct run *r, struct od_error *err)
 {
 	struct sedar_options *o = r->o;
-	const struct sedar_prompts_options prompts = { o->outputs, o->judge.ask.template, o->system };
+	const struct sedar_prompts_options prompts = { r->said.file, o->judge.ask.template, o->system, &r->said };
 	struct od_jsonl_writer *out = NULL;
 	struct od_out *file = NULL;
 	enum od_status st = od_out_open(&file, o->report.items ? o->report.items : "-", err), end;
@@ -286,21 +304,47 @@ check_options(const struct sedar_options *o, const char *const *files, size_t n_
 		return od_fail(err, OD_EUSAGE, "option '--data' is needed");
 	if (ways != 1)
 		return od_fail(err, OD_EUSAGE, "give either '--judgments' or '--prompts' or '--judge-url'");
-	if (o->judgments != NULL && (o->outputs != NULL || o->judge.ask.template != NULL || o->system != NULL))
-		return od_fail(err, OD_EUSAGE, "options '--outputs', '--template' and '--system' need '--prompts' or '--judge-url'");
+	if (o->judgments != NULL && (o->answers.outputs != NULL || o->judge.ask.template != NULL || o->system != NULL))
+		return od_fail(err, OD_EUSAGE, "options '--outputs', '--template' and '--judge-system' need '--prompts' or '--judge-url'");
 	return sedar_judge_check(&o->judge, err);
+}
+
+static bool
+question_of(const json_t *item, json_t **question)
+{
+	*question = json_pack("{s:O, s:O}", "id", json_object_get(item, "id"), "query", json_object_get(item, "query"));
+	return *question != NULL;
+}
+
+/* The answers to be judged, made now if a model is given. */
+static enum od_status
+open_answers(struct run *r, struct od_error *err)
+{
+	struct sedar_options *o = r->o;
+	struct answers_plan plan = { .benchmark = "sedareval", .data = o->data, .preset = presets, .key = "id", .prompt = "query",
+		.judge = o->judge.ask.judge, .service = &o->judge.ask.service, .threads = o->common.threads, .seed = o->choice.seed };
+	enum od_status st = OD_OK;
+
+	if (answers_asks(&o->answers) && o->judgments == NULL)
+		st = answers_questions(&r->questions, r->items.data.items, &o->choice, question_of, "id", err);
+	plan.questions = r->questions;
+	return st == OD_OK ? answers_open(&r->said, &o->answers, &plan, err) : st;
 }
 
 static enum od_status
 evaluate(struct sedar_options *o, const char *const *files, size_t n_files, struct od_error *err)
 {
-	struct run r = { .o = o };
+	struct run r = { .o = o, .said = ANSWERS_INIT };
 	enum od_status st = check_options(o, files, n_files, err);
 
 	if (st == OD_OK)
 		st = sedar_read_items(&r.items, o->data, &o->bad, err);
 	if (st == OD_OK)
+		st = open_answers(&r, err);
+	if (st == OD_OK)
 		st = o->prompts ? write_prompts(&r, err) : score(&r, err);
+	answers_release(&r.said);
+	json_decref(r.questions);
 	sedar_items_release(&r.items);
 	free(r.judge);
 	return st;
@@ -317,8 +361,9 @@ od_eval_sedareval(int argc, char **argv)
 			"back with --judgments.",
 	};
 	struct sedar_options o = { .common = OD_COMMON_OPTIONS_INIT, .report = REPORT_OPTIONS_INIT,
-		.judge = SEDAR_JUDGE_OPTIONS_INIT };
-	struct od_opt_group groups[] = { { "SedarEval", sedar_opts, &o, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
+		.judge = SEDAR_JUDGE_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT, .choice = OD_RECORD_OPTIONS_INIT };
+	struct od_opt_group groups[] = { { "SedarEval", sedar_opts, &o, NULL }, ANSWERS_GROUPS(&o.answers),
+		{ "Choice", answers_choice_opts, &o.choice, NULL }, { "Judge", ask_opts, &o.judge.ask, NULL },
 		{ "Votes", sedar_judge_opts, &o.judge, NULL }, { "Service", od_service_opts, &o.judge.ask.service, NULL },
 		{ "Results", report_opts, &o.report, NULL },
 		{ "General", od_common_opts, &o.common, NULL } };

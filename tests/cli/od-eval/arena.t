@@ -98,7 +98,7 @@ jq -nc 'range(5) | {question_id: "q\(.)", model_id: "base", choices: [{turns: [{
 jq -nc 'range(4) | {uid: "q\(.)", model: "mine", messages: [{role: "user"}, {content: {answer: "new \(.) say:\(if . == 3 then "hm" else "[[B>A]]" end)"}}]}' > "$T/mine"
 printf '<|im_start|>system\nYou judge.\n<|im_end|>\n<|im_start|>user\nQ {question_1}\nA {answer_1}\nB {answer_2}\n<|im_end|>' > "$T/template"
 J=(--judge-url "http://127.0.0.1:$(cat "$T/port")/v1" --judge j --template "$T/template" --questions "$T/questions"
-	--baseline-answers "$T/base" --answers "$T/mine" --cache "$T/cache")
+	--baseline-answers "$T/base" --outputs "$T/mine" --cache "$T/cache")
 run_tool "${E[@]}" "${J[@]}" --save-judgments "$T/saved" --summary "$T/s"
 exit_is 0 "fresh judgments"
 is "$(jq -c '[.baseline, .judge, .games, .no_label, (.models.mine | [.wins, .losses, .questions])]' "$T/s")" '["base","j",8,1,[15,0,4]]' "both games of each answered question"
@@ -118,9 +118,9 @@ run_tool "${E[@]}" "${J[@]}" --summary "$T/s2" --follow-up 'say:[[B>>A]]'
 is "$(($(wc -l < "$T/log") - asked))" 1 "nothing is asked twice; the one without a verdict is asked on"
 is "$(jq -c '.body.messages | map(.role)' "$T/log" | tail -1)" '["system","user","assistant","user"]' "in the same conversation"
 is "$(jq -c '[.no_label, .models.mine.wins]' "$T/s2")" '[0,18]' "and has one then"
-bad "an answer to no question" 3 "record 0: an answer to 'zz', which is no question" "${J[@]}" --answers <(echo '{"uid":"zz","model":"m","output":"x"}')
-bad "a second answer" 3 "record 1: a second answer to 'q0'" "${J[@]}" --answers <(head -1 "$T/mine"; head -1 "$T/mine")
-bad "answers of two models" 3 "two models, 'mine' and 'other'" "${J[@]}" --answers <(sed '2s/"mine"/"other"/' "$T/mine")
+bad "an answer to no question" 3 "record 0: an answer to 'zz', which is no question" "${J[@]}" --outputs <(echo '{"uid":"zz","model":"m","output":"x"}')
+bad "a second answer" 3 "record 1: a second answer to 'q0'" "${J[@]}" --outputs <(head -1 "$T/mine"; head -1 "$T/mine")
+bad "answers of two models" 3 "two models, 'mine' and 'other'" "${J[@]}" --outputs <(sed '2s/"mine"/"other"/' "$T/mine")
 bad "a baseline without an answer" 3 "no answer to question 'q4'" "${J[@]}" --baseline-answers <(head -4 "$T/base")
 bad "half of what judging needs" 2 "needs '--questions'" --judge-url http://127.0.0.1:1/v1 --judge j --template "$T/template"
 bad "nothing to ask with" 2 "needs '--template' or '--judge-config'" "${J[@]:0:4}"
@@ -141,7 +141,7 @@ prompt_template: ["<|User Prompt|>\n{question_1}\n<|A|>\n{answer_1}\n<|B|>\n{ans
 model_list:
   - one
 END
-C=(--judge-url "${J[1]}" --questions "$T/questions" --baseline-answers "$T/base" --answers "$T/mine" --judge-config "$T/config.yaml")
+C=(--judge-url "${J[1]}" --questions "$T/questions" --baseline-answers "$T/base" --outputs "$T/mine" --judge-config "$T/config.yaml")
 : > "$T/log"
 run_tool "${E[@]}" "${C[@]}" --summary "$T/s3"
 exit_is 0 "a configuration is all that is needed"

@@ -129,11 +129,20 @@ run_tool "$E" math -q --data "$T/college_math.jsonl" --k 2 --majority --outputs 
 cp "$T/out" "$T/judged"
 run_tool ask --samples 3 --temperature 0.9 --k 2 --majority --answers "$T/kept"
 is "$(cat "$T/out")" "$(cat "$T/judged")" "kept answers are outputs like others"
-run_tool ask --as paper --grader unidpo --summary - -n 1
+run_tool ask --as paper --summary - -n 1
+is "$(jq -c .run.grader "$T/out")" '"unidpo"' "the paper's preset has its grader"
 is "$(jq -c '[.items,.missing,.run.preset,.run.format]' "$T/out")" '[1,0,"paper, changed: max_tokens","qwen25-math-cot-step"]' \
     "the paper's way, and a part of the problems"
-run_tool ask --as paper --max-tokens 9 --summary -
+run_tool ask --as paper --grader qwen --max-tokens 9 --summary -
 is "$(jq -c .run.preset "$T/out")" '"paper, changed: max_tokens grader"' "a grader that is not the paper's is named"
+cp -r "$T/tiny" "$T/trained"
+echo '{"recipe":"qwen2.5-math"}' >"$T/trained/od-train.json"
+run_tool "$E" math --threads 1 --data "$T/college_math.jsonl" --model "$T/trained" --max-tokens 8 --summary "$T/s"
+is "$(jq -r '.run.format + ", " + .run.preset' "$T/s")" "qwen25-math-cot-step, official, changed: format max_tokens" \
+    "a model is asked as the recipe that trained it asks"
+like "$err" "trained by recipe qwen2.5-math" "and that is said"
+run_tool "$E" math -q --threads 1 --data "$T/college_math.jsonl" --model "$T/trained" --max-tokens 8 --format qwen25-math-cot --summary -
+is "$(jq -r .run.format "$T/out")" qwen25-math-cot "unless the user says otherwise"
 
 # Bad input.
 bad() { # CODE REGEX NAME ARG...

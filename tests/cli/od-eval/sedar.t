@@ -12,7 +12,7 @@ for i in $(seq 0 15); do
 done | sed '3s/"rubric 2"/NaN/' > "$T/data"
 printf 'Q {query}\nR {meta.reference}\nS {meta.score_standard}\nA {response}\n{not a field} {' > "$T/template"
 
-run_tool "${E[@]}" --data "$T/data" --prompts --template "$T/template" --system judge
+run_tool "${E[@]}" --data "$T/data" --prompts --template "$T/template" --judge-system judge
 exit_is 0 "prompts from records"
 is "$(wc -l < "$T/out")" 15 "one an item that has what the template needs"
 like "$err" '1 bare NaN read as null' "a bare NaN is no bad input"
@@ -66,7 +66,7 @@ bad "an output twice" 3 "item 1 has the id of item 0: 's0'" --prompts --template
 bad "no template" 3 "no field 'auto_prompt.prompt': give the judge's prompt with '--template'" --prompts
 bad "neither" 2 "either '--judgments' or '--prompts' or '--judge-url'"
 bad "two of them" 2 "either '--judgments' or '--prompts' or '--judge-url'" --judgments "$T/j" --judge-url http://127.0.0.1:1/v1
-bad "options of the other" 2 "need '--prompts' or '--judge-url'" --judgments "$T/j" --system x
+bad "options of the other" 2 "need '--prompts' or '--judge-url'" --judgments "$T/j" --judge-system x
 bad "votes of nobody" 2 "'--votes' needs '--judge-url'" --judgments "$T/j" --votes 2
 bad "judgments to keep, but nobody asked" 2 "'--save-judgments' needs '--judge-url'" --judgments "$T/j" --save-judgments "$T/x"
 bad "a judge without a name" 2 "'--judge-url' needs '--judge'" --judge-url http://127.0.0.1:1/v1
@@ -116,11 +116,11 @@ is "$(jq -r '.body.messages[0].content' "$T/log" | sort -u)" '你是一个在检
 is "$(jq -r '.body.messages[1].content | capture("question (?<i>[0-9]+)").i' "$T/log" | sort -n | uniq -c | awk '{print $2 ":" $1}' | xargs)" \
 	"0:1 1:1 3:2 4:3 6:1 7:1 8:1 9:1 10:1 11:1 12:1 13:1 14:1 15:1" "a text without a score is asked for again, a negative one is not"
 run_tool "${E[@]}" --data "$T/data" --judgments "$T/saved" --summary "$T/s2"
-ok "the judgments kept give the same figures" cmp "$T/s" "$T/s2"
-ok "and the same items" cmp "$T/items" "$T/out"
+is "$(jq -c "del(.run)" "$T/s2")" "$(jq -c "del(.run, .answers)" "$T/s")" "the judgments kept give the same figures"
+is "$(jq -c "del(.run)" "$T/out")" "$(jq -c "del(.run)" "$T/items")" "and the same items"
 : > "$T/log"
 sed -i '4s/once:null/once:null again/; 7s/say/fault:null say/' "$T/outputs"
-run_tool "${E[@]}" --data "$T/data" "${J[@]}" --votes 3 --attempts 1 --judge-temperature 0.5 --judge-top-p 1 --judge-max-tokens 9 --system x --summary "$T/s" \
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --votes 3 --attempts 1 --judge-temperature 0.5 --judge-top-p 1 --judge-max-tokens 9 --judge-system x --summary "$T/s" \
 	--save-judgments "$T/saved"
 exit_is 0 "several votes"
 is "$(jq -c '.body | [.temperature, .top_p, .max_tokens, .messages[0].content]' "$T/log" | sort -u)" '[0.5,1,9,"x"]' "the user's options win"
@@ -128,10 +128,10 @@ is "$(jq -c '.body.seed' "$T/log" | sort -n | uniq -c | xargs)" "14 0 14 1000 14
 is "$(jq -cs '[length, (map(.responses | length) | unique)]' "$T/saved")" '[13,[2,3]]' "all votes are kept but those that had no text"
 like "$err" "the service gave no text for 4 votes, first: item 's3': no text" "which are named"
 is "$(jq -c .score "$T/out" | sed -n '4p;7p' | xargs)" "3 null" "the others count"
-run_tool "${E[@]}" --data "$T/data" "${J[@]}" --system '' --cache "$T/cache"
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --judge-system '' --cache "$T/cache"
 asked=$(wc -l < "$T/log")
 is "$(jq -c '.body.messages | map(.role)' "$T/log" | tail -1)" '["user"]' "no system message"
-run_tool "${E[@]}" --data "$T/data" "${J[@]}" --system '' --cache "$T/cache"
+run_tool "${E[@]}" --data "$T/data" "${J[@]}" --judge-system '' --cache "$T/cache"
 is "$(($(wc -l < "$T/log") - asked))" 6 "with a cache only what had no score is asked again"
 asked=$(wc -l < "$T/log")
 bad "a file that cannot be written" 1 "cannot .*$T/no/where" "${J[@]}" --save-judgments "$T/no/where"
