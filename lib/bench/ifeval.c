@@ -13,33 +13,13 @@ static const char *const way_names[OD_IFEVAL_WAYS] = { "strict", "loose" };
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
 
-static bool
-key_text(const json_t *key, char *out, size_t size)
-{
-	int n = -1;
-
-	if (json_is_integer(key))
-		n = snprintf(out, size, "%lld", (long long)json_integer_value(key));
-	else if (json_is_string(key))
-		n = snprintf(out, size, "%s", json_string_value(key));
-	return n > 0 && (size_t)n < size;
-}
-
-static enum od_status
-add_index(json_t *map, const char *name, size_t i, const char *what, struct od_error *err)
-{
-	if (json_object_get(map, name))
-		return od_fail(err, OD_EFORMAT, "a second item with this %s", what);
-	return json_object_set_new(map, name, json_integer((json_int_t)i)) ? od_fail_nomem(err, "items", i) : OD_OK;
-}
-
 static enum od_status
 add_prompt(struct od_ifeval_data *d, const struct od_record *rec, struct od_error *err)
 {
 	struct od_ifeval_prompt p = { 0 };
 	enum od_status st;
 
-	if (!key_text(json_object_get(rec->json, "key"), p.key, sizeof p.key))
+	if (!od_item_id(json_object_get(rec->json, "key"), p.key))
 		return od_fail(err, OD_EFORMAT, "field 'key' must be an integer or a short string");
 	st = od_json_need_string(rec->json, "prompt", &p.prompt, NULL, err);
 	if (st == OD_OK)
@@ -48,9 +28,7 @@ add_prompt(struct od_ifeval_data *d, const struct od_record *rec, struct od_erro
 	if (st == OD_OK && !od_grow(&d->p, &d->cap, d->n + 1, sizeof *d->p))
 		st = od_fail_nomem(err, "items", d->n);
 	if (st == OD_OK)
-		st = add_index(d->by_key, p.key, d->n, "key", err);
-	if (st == OD_OK)
-		st = add_index(d->by_prompt, p.prompt, d->n, "prompt", err);
+		st = od_roster_add(&d->roster, p.key, p.prompt, err);
 	if (st != OD_OK) {
 		od_ifeval_item_free(p.item);
 		return st;
@@ -66,11 +44,12 @@ od_ifeval_data_read(struct od_ifeval_data *d, const char *file, struct od_error 
 	struct od_record_options all = OD_RECORD_OPTIONS_INIT;
 	struct od_jsonl *in = NULL;
 	struct od_record rec;
-	enum od_status st = od_jsonl_open(&in, &file, 1, &all, err);
+	enum od_status st;
 
-	*d = (struct od_ifeval_data){ .by_key = json_object(), .by_prompt = json_object() };
-	if (st == OD_OK && (!d->by_key || !d->by_prompt))
-		st = od_fail_nomem(err, "items", 1);
+	*d = (struct od_ifeval_data){ 0 };
+	st = od_roster_init(&d->roster, "key", "prompts", false, err);
+	if (st == OD_OK)
+		st = od_jsonl_open(&in, &file, 1, &all, err);
 	while (st == OD_OK && (st = od_jsonl_next(in, &rec, err)) == OD_OK) {
 		st = add_prompt(d, &rec, err);
 		if (st != OD_OK)
@@ -88,54 +67,38 @@ od_ifeval_data_release(struct od_ifeval_data *d)
 		json_decref(d->p[i].record);
 	}
 	free(d->p);
-	json_decref(d->by_key);
-	json_decref(d->by_prompt);
+	od_roster_release(&d->roster);
 	*d = (struct od_ifeval_data){ 0 };
 }
 
 /* ---- outputs ---------------------------------------------------------------------------------------------------------- */
 
-static enum od_status
-find_prompt(struct od_ifeval_data *d, const json_t *output, struct od_ifeval_prompt **p, struct od_error *err)
-{
-	const json_t *key = json_object_get(output, "key"), *at;
-	const char *prompt = json_string_value(json_object_get(output, "prompt"));
-	char name[sizeof (*p)->key];
-
-	if (!key && !prompt)
-		return od_fail(err, OD_EFORMAT, "neither 'key' nor 'prompt' says which item this is an output for");
-	if (key && !key_text(key, name, sizeof name))
-		return od_fail(err, OD_EFORMAT, "field 'key' must be an integer or a short string");
-	at = key ? json_object_get(d->by_key, name) : json_object_get(d->by_prompt, prompt);
-	if (!at)
-		return od_fail(err, OD_EFORMAT, "an output for no item of the data: its %s%s%s is not there", key ? "key '" : "prompt",
-			key ? name : "", key ? "'" : "");
-	*p = &d->p[json_integer_value(at)];
-	if (prompt && strcmp(prompt, (*p)->prompt) != 0)
-		return od_fail(err, OD_EFORMAT, "an output for another prompt than the data's of key '%s'", (*p)->key);
-	if ((*p)->seen)
-		return od_fail(err, OD_EFORMAT, "a second output for key '%s'", (*p)->key);
-	return OD_OK;
-}
-
 enum od_status
 od_ifeval_match(struct od_ifeval_data *d, const json_t *output, struct od_ifeval_prompt **p, const char **response, size_t *len,
 	bool *several, struct od_error *err)
 {
-	const json_t *list = json_object_get(output, "responses");
-	enum od_status st = find_prompt(d, output, p, err);
+	const json_t *key = json_object_get(output, "key");
+	const char *prompt = json_string_value(json_object_get(output, "prompt"));
+	char name[OD_ITEM_ID];
+	struct od_said said;
+	size_t i, n;
+	enum od_status st;
 
-	*several = false;
+	if (key && !od_item_id(key, name))
+		return od_fail(err, OD_EFORMAT, "field 'key' must be an integer or a short string");
+	st = od_roster_find(&d->roster, key ? name : NULL, prompt, &i, err);
+	if (st == OD_OK)
+		st = od_output_count(output, &n, err);
+	if (st == OD_OK)
+		st = od_output_said(output, 0, &said, err);
 	if (st != OD_OK)
 		return st;
-	if (json_object_get(output, "response") || !list) {
-		st = od_json_need_string(output, "response", response, len, err);
-	} else {
-		st = od_json_need_string(output, "responses.0.text", response, len, err);
-		*several = json_array_size(list) > 1;
-	}
-	(*p)->seen = st == OD_OK;
-	return st;
+	*several = n > 1;
+	*response = said.text;
+	*len = said.len;
+	*p = &d->p[i];
+	d->roster.item[i].seen = true;
+	return OD_OK;
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------------------------- */

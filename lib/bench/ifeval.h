@@ -2,8 +2,7 @@
  *
  * DATA. JSONL, one prompt a line: key (integer or string), prompt, instruction_id_list, kwargs (grade/ifeval.h).
  *
- * OUTPUTS. Records with `key` or `prompt` (both: they must agree), and `response` or `responses`[0].`text`. Each belongs to one
- * item; an output of no item and a second one of the same item are OD_EFORMAT.
+ * OUTPUTS. Records as outputs.h says, with `key` or `prompt`; the first answer of each is judged.
  *
  * FIGURES. Prompt-level accuracy: the share of prompts all of whose instructions are followed. Instruction-level: the share of
  * instructions. Both strict and loose; the instructions of one prompt are no independent draws, so the standard error of a share
@@ -20,22 +19,22 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "bench/outputs.h"
 #include "grade/ifeval.h"
 
 /* ---- data ------------------------------------------------------------------------------------------------------------- */
 
 struct od_ifeval_prompt {
 	json_t *record;                            /* as read */
-	char key[64];                              /* `key` as text */
+	char key[OD_ITEM_ID];                      /* `key` as text */
 	const char *prompt;                        /* of record */
 	struct od_ifeval_item *item;
-	bool seen, asked;                          /* an output has been found for it; the caller's: it is part of the run */
 };
 
 struct od_ifeval_data {
 	struct od_ifeval_prompt *p;                /* [n] in the file's order */
 	size_t n, cap;
-	json_t *by_key, *by_prompt;                /* text to index */
+	struct od_roster roster;                   /* the same prompts: which have an output, which are part of the run */
 };
 
 /* OD_EFORMAT, with the place, for what is malformed, unknown, or there twice. */

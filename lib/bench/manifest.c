@@ -73,7 +73,7 @@ value_text(const json_t *run, const char *name)
 {
 	const json_t *v = member_of(run, name);
 
-	return v == NULL ? od_strdup("not known") : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	return v == NULL ? od_strdup("not known") : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
 }
 
 enum od_status

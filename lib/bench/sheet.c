@@ -162,12 +162,13 @@ take_run(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
 		(long long)rec->lineno, differ);
 }
 
-static enum od_status
-read_item(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
+enum od_status
+od_sheet_add_record(struct od_sheet *s, const struct od_record *rec, struct od_error *err)
 {
 	double *row = NULL;
 	enum od_status st = take_run(s, rec, err);
 
+	s->own = true;
 	if (st != OD_OK)
 		return st;
 	if (!add_columns(s, rec->json))
@@ -191,11 +192,10 @@ od_sheet_read(struct od_sheet *s, const char *file, struct od_error *err)
 	enum od_status st = od_jsonl_open(&in, &file, 1, &all, err);
 
 	od_sheet_init(s, NULL, NULL, 0);
-	s->own = true;
 	while (st == OD_OK) {
 		st = od_jsonl_next(in, &rec, err);
 		if (st == OD_OK)
-			st = read_item(s, &rec, err);
+			st = od_sheet_add_record(s, &rec, err);
 	}
 	od_jsonl_close(in);
 	if (st == OD_EOF)
@@ -298,19 +298,14 @@ sorted_keys(const struct od_sheet *s, struct keyed **out, struct od_error *err)
 	return st;
 }
 
-/* Rows of a and b that belong together: [matched] each. */
-struct matches {
-	size_t *a, *b;
-};
-
-static enum od_status
-match_items(const struct od_sheet *a, const struct od_sheet *b, struct matches *m, struct od_sheet_pairing *p,
-	struct od_error *err)
+enum od_status
+od_sheet_match(struct od_sheet_matches *m, const struct od_sheet *a, const struct od_sheet *b, struct od_error *err)
 {
 	struct keyed *ka = NULL, *kb = NULL;
 	size_t i = 0, j = 0, least = a->n < b->n ? a->n : b->n;
 	enum od_status st = sorted_keys(a, &ka, err);
 
+	*m = (struct od_sheet_matches)OD_SHEET_MATCHES_INIT;
 	if (st == OD_OK)
 		st = sorted_keys(b, &kb, err);
 	if (st == OD_OK)
@@ -321,23 +316,33 @@ match_items(const struct od_sheet *a, const struct od_sheet *b, struct matches *
 		int order = strcmp(ka[i].key, kb[j].key);
 
 		if (order == 0) {
-			m->a[p->matched] = ka[i].row;
-			m->b[p->matched++] = kb[j].row;
+			m->a[m->matched] = ka[i].row;
+			m->b[m->matched++] = kb[j].row;
 		}
 		i += order <= 0;
 		j += order >= 0;
 	}
-	p->only_a = (int64_t)a->n - p->matched;
-	p->only_b = (int64_t)b->n - p->matched;
+	m->only_a = (int64_t)a->n - m->matched;
+	m->only_b = (int64_t)b->n - m->matched;
 	free(ka);
 	free(kb);
+	if (st == OD_OK && m->matched == 0)
+		st = od_fail(err, OD_EMISMATCH, "cannot compare: the two have no item in common");
 	return st;
+}
+
+void
+od_sheet_matches_release(struct od_sheet_matches *m)
+{
+	free(m->a);
+	free(m->b);
+	*m = (struct od_sheet_matches)OD_SHEET_MATCHES_INIT;
 }
 
 /* Compares column ca of a with column cb of b into the next result. */
 static enum od_status
 compare_column(struct od_sheet_pairing *p, const struct od_sheet *a, size_t ca, const struct od_sheet *b, size_t cb,
-	const struct matches *m, int resamples, uint64_t seed, struct od_error *err)
+	const struct od_sheet_matches *m, int resamples, uint64_t seed, struct od_error *err)
 {
 	size_t n = (size_t)p->matched;
 	double *x;
@@ -356,7 +361,7 @@ compare_column(struct od_sheet_pairing *p, const struct od_sheet *a, size_t ca, 
 }
 
 static enum od_status
-compare_columns(struct od_sheet_pairing *p, const struct od_sheet *a, const struct od_sheet *b, const struct matches *m,
+compare_columns(struct od_sheet_pairing *p, const struct od_sheet *a, const struct od_sheet *b, const struct od_sheet_matches *m,
 	int resamples, uint64_t seed, struct od_error *err)
 {
 	enum od_status st = od_alloc(&p->result, a->n_columns, sizeof *p->result, "a comparison", err);
@@ -376,17 +381,16 @@ enum od_status
 od_sheet_compare(struct od_sheet_pairing *p, const struct od_sheet *a, const struct od_sheet *b, int resamples,
 	uint64_t seed, struct od_error *err)
 {
-	struct matches m = { NULL, NULL };
-	enum od_status st;
+	struct od_sheet_matches m;
+	enum od_status st = od_sheet_match(&m, a, b, err);
 
 	*p = (struct od_sheet_pairing)OD_SHEET_PAIRING_INIT;
-	st = match_items(a, b, &m, p, err);
-	if (st == OD_OK && p->matched == 0)
-		st = od_fail(err, OD_EMISMATCH, "cannot compare: the two have no item in common");
+	p->matched = m.matched;
+	p->only_a = m.only_a;
+	p->only_b = m.only_b;
 	if (st == OD_OK)
 		st = compare_columns(p, a, b, &m, resamples, seed, err);
-	free(m.a);
-	free(m.b);
+	od_sheet_matches_release(&m);
 	if (st != OD_OK)
 		od_sheet_pairing_release(p);
 	return st;

@@ -54,6 +54,10 @@ void od_sheet_item(const struct od_sheet *s, size_t i, struct od_buf *out);
  * Everything else in a record is ignored. OD_EFORMAT when there is no number. */
 OD_MUST_CHECK enum od_status od_sheet_read(struct od_sheet *s, const char *file, struct od_error *err);
 
+/* The same of one record, into a sheet that began without columns, for a reader that needs the records for more than their
+ * numbers. */
+OD_MUST_CHECK enum od_status od_sheet_add_record(struct od_sheet *s, const struct od_record *rec, struct od_error *err);
+
 /* Mean, deviation and so on of column c. */
 struct od_moments od_sheet_moments(const struct od_sheet *s, size_t c);
 
@@ -65,6 +69,19 @@ void od_sheet_json(const struct od_sheet *s, struct od_buf *out);
 
 /* ---- two sheets over the same items -------------------------------------------------------------------------------- */
 
+/* Rows that belong together: the k-th of one key in a and the k-th in b, in order of the key. */
+struct od_sheet_matches {
+	size_t *a, *b;                             /* [matched] rows */
+	int64_t matched, only_a, only_b;           /* items */
+};
+
+#define OD_SHEET_MATCHES_INIT { NULL, NULL, 0, 0, 0 }
+
+/* OD_EMISMATCH when there are none. To be released whatever happens. */
+OD_MUST_CHECK enum od_status od_sheet_match(struct od_sheet_matches *m, const struct od_sheet *a, const struct od_sheet *b,
+	struct od_error *err);
+void od_sheet_matches_release(struct od_sheet_matches *m);
+
 struct od_sheet_pairing {
 	struct od_paired *result;                  /* [n_columns] */
 	const struct od_sheet_column **column;     /* [n_columns] of a: those that both have */
@@ -74,7 +91,7 @@ struct od_sheet_pairing {
 
 #define OD_SHEET_PAIRING_INIT { NULL, NULL, 0, 0, 0, 0 }
 
-/* Pairs items by key (the k-th of one key in a with the k-th in b) and compares every common column. OD_EMISMATCH when
+/* Pairs items by od_sheet_match and compares every common column. OD_EMISMATCH when
  * no item or no column is common. */
 OD_MUST_CHECK enum od_status od_sheet_compare(struct od_sheet_pairing *p, const struct od_sheet *a,
 	const struct od_sheet *b, int resamples, uint64_t seed, struct od_error *err);

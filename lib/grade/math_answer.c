@@ -10,11 +10,21 @@
 const char *const od_math_grader_names[] = { "qwen", "unidpo", NULL };
 
 static const struct od_math_dataset datasets[] = {
-	{ .name = "math", .solution = true }, { .name = "math500", .solution = true },
-	{ .name = "minerva_math", .solution = true, .keep_units = true }, { .name = "gsm8k", .mark = "####" },
-	{ .name = "olympiadbench", .dollars = OD_DOLLARS_AT_ENDS }, { .name = "aime24" }, { .name = "amc23" },
-	{ .name = "gaokao2023en", .dollars = OD_DOLLARS_ANYWHERE }, { .name = "college_math", .dollars = OD_DOLLARS_ANYWHERE }
+	{ .name = "math", .size = 5000, .field = "solution", .solution = true },
+	{ .name = "math500", .size = 500, .field = "solution", .solution = true },
+	{ .name = "minerva_math", .size = 272, .field = "solution", .solution = true, .keep_units = true },
+	{ .name = "gsm8k", .size = 1319, .field = "answer", .mark = "####" },
+	{ .name = "olympiadbench", .size = 675, .field = "final_answer.0", .dollars = OD_DOLLARS_AT_ENDS },
+	{ .name = "aime24", .size = 30, .field = "answer" }, { .name = "amc23", .size = 40, .field = "answer" },
+	{ .name = "gaokao2023en", .size = 385, .field = "answer", .dollars = OD_DOLLARS_ANYWHERE },
+	{ .name = "college_math", .size = 2818, .field = "answer", .dollars = OD_DOLLARS_ANYWHERE }
 };
+
+const struct od_math_dataset *
+od_math_dataset_at(size_t i)
+{
+	return i < sizeof(datasets) / sizeof(datasets[0]) ? &datasets[i] : NULL;
+}
 
 static enum od_status
 unknown_dataset(const char *name, struct od_error *err)

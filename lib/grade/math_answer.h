@@ -38,6 +38,8 @@ enum od_math_dollars { OD_DOLLARS_STAY, OD_DOLLARS_AT_ENDS, OD_DOLLARS_ANYWHERE 
 /* A benchmark, as far as it changes what is done. */
 struct od_math_dataset {
 	const char *name;
+	int size;                                  /* problems of the published set */
+	const char *field;                         /* path of the reference field in the publisher's file */
 	bool keep_units;                           /* units are part of the answer */
 	bool solution;                             /* the reference field may be a whole solution with a box */
 	const char *mark;                          /* the reference answer stands behind this in the reference field; or NULL */
@@ -46,6 +48,9 @@ struct od_math_dataset {
 
 /* NULL is the default: as "math". OD_EUSAGE lists the names. */
 OD_MUST_CHECK enum od_status od_math_dataset_find(const struct od_math_dataset **out, const char *name, struct od_error *err);
+
+/* The known ones, i = 0, 1, ...; NULL behind the last. */
+const struct od_math_dataset *od_math_dataset_at(size_t i);
 
 /* out := the normalised answer of a completion. *none: the completion holds no answer at all (it is empty, or "error"), which is
  * never correct; out is then "". */

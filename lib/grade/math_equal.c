@@ -427,3 +427,15 @@ od_math_equal(enum od_math_grader g, const char *answer, size_t n_answer, const 
 	od_expr_release(&c.pool);
 	return c.failed ? od_fail_nomem(err, "an answer", n_answer) : OD_OK;
 }
+
+enum od_status
+od_math_grade(enum od_math_grader g, const struct od_math_dataset *d, const char *text, size_t n, const char *reference,
+	size_t n_reference, bool symbolic, struct od_buf *answer, bool *none, bool *correct, struct od_error *err)
+{
+	enum od_status st = od_math_extract(g, d, text, n, answer, none, err);
+
+	*correct = false;
+	if (st != OD_OK || *none)
+		return st;
+	return od_math_equal(g, answer->data, answer->len, reference, n_reference, symbolic, correct, err);
+}

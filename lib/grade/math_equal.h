@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "grade/math_answer.h"
 
@@ -23,5 +24,10 @@
  * cost the most. OD_ENOMEM is the only failure; garbage is merely not equal. */
 OD_MUST_CHECK enum od_status od_math_equal(enum od_math_grader g, const char *answer, size_t n_answer, const char *reference,
 	size_t n_reference, bool symbolic, bool *equal, struct od_error *err);
+
+/* The whole of it: answer := what the completion text gives (od_math_extract), *correct: whether that is the reference, which is never
+ * so of a completion that holds *none. */
+OD_MUST_CHECK enum od_status od_math_grade(enum od_math_grader g, const struct od_math_dataset *d, const char *text, size_t n,
+	const char *reference, size_t n_reference, bool symbolic, struct od_buf *answer, bool *none, bool *correct, struct od_error *err);
 
 #endif

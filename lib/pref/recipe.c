@@ -12,37 +12,37 @@
 #define TEXT_RULES 2048, 1800, OD_HEADER_SCORED, OD_TRUNCATE_SIMPO
 
 static const struct od_recipe recipes[] = {
-	/* name, data, objective, lr, warm-up ratio, epochs, batch, lengths, header, truncation, SFT token mean */
-	{ "llama3-8b-base", "UltraFeedback, scores 1-5", OMNI(2, 0.8, 0.001, 3.2), 1e-6, 0.1, 1, 128, TEXT_RULES, false },
+	/* name, data, objective, lr, warm-up ratio, epochs, batch, lengths, header, truncation, SFT token mean, format */
+	{ "llama3-8b-base", "UltraFeedback, scores 1-5", OMNI(2, 0.8, 0.001, 3.2), 1e-6, 0.1, 1, 128, TEXT_RULES, false, NULL },
 	{ "llama3-8b-instruct", "UltraFeedback, scores 1-5", OMNI(2, 1.0, 0.001, 3.2), 1e-6, 0.1, 1, 128, TEXT_RULES,
-	  false },
+	  false, NULL },
 	{ "llama3-8b-instruct-armorm", "on-policy pairs, ArmoRM scores (scale them)", OMNI(10, 1.0, 0.001, 3.2), 1e-6, 0.1,
-	  1, 128, TEXT_RULES, false },
-	{ "gemma2-9b-it", "UltraFeedback, scores 1-5", OMNI(10, 0.8, 0.001, 3.2), 8e-7, 0.1, 1, 128, TEXT_RULES, false },
+	  1, 128, TEXT_RULES, false, NULL },
+	{ "gemma2-9b-it", "UltraFeedback, scores 1-5", OMNI(10, 0.8, 0.001, 3.2), 8e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
 	{ "qwen2.5", "UltraFeedback, scores 1-5; 0.5B to 14B", OMNI(3.5, 0.8, 0.001, 3.2), 2e-6, 0.1, 1, 128, TEXT_RULES,
-	  false },
+	  false, NULL },
 	{ "llama3-8b-base-v0.2", "UltraFeedback, better labelled, scores 1-5", OMNI(2, 0.8, 0.001, 3.2), 1e-6, 0.1, 1, 128,
-	  TEXT_RULES, false },
+	  TEXT_RULES, false, NULL },
 	{ "qwen2.5-math", "math pairs, PRM scores 0-10; 1.5B and 7B", OMNI(2, 2.0, 0.2, 8.0), 1e-6, 0, 2, 128, 4096, 1000,
-	  OD_HEADER_MASKED, OD_TRUNCATE_SIMPO, false },
+	  OD_HEADER_MASKED, OD_TRUNCATE_SIMPO, false, "qwen25-math-cot-step" },
 	{ "qwen2-vl-2b", "MM-RLHF pairs", OMNI(2, 2.0, 0.001, 2.5), 6e-6, 0, 1, 128, 4096, 4096, OD_HEADER_MASKED,
-	  OD_TRUNCATE_DROP, false },
+	  OD_TRUNCATE_DROP, false, NULL },
 
-	{ "simpo-llama3-8b-base", "UltraFeedback", OTHER(OD_SIMPO, 2, 1.0), 6e-7, 0.1, 1, 128, TEXT_RULES, false },
-	{ "simpo-llama3-8b-instruct", "on-policy pairs", OTHER(OD_SIMPO, 2.5, 1.375), 1e-6, 0.1, 1, 128, TEXT_RULES, false },
+	{ "simpo-llama3-8b-base", "UltraFeedback", OTHER(OD_SIMPO, 2, 1.0), 6e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
+	{ "simpo-llama3-8b-instruct", "on-policy pairs", OTHER(OD_SIMPO, 2.5, 1.375), 1e-6, 0.1, 1, 128, TEXT_RULES, false, NULL },
 	{ "simpo-llama3-8b-instruct-armorm", "on-policy pairs", OTHER(OD_SIMPO, 10, 3), 1e-6, 0.1, 1, 128, TEXT_RULES,
-	  false },
-	{ "simpo-gemma2-9b-it", "on-policy pairs", OTHER(OD_SIMPO, 10, 5), 8e-7, 0.1, 1, 128, TEXT_RULES, false },
+	  false, NULL },
+	{ "simpo-gemma2-9b-it", "on-policy pairs", OTHER(OD_SIMPO, 10, 5), 8e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
 
 	/* SimPO's DPO baselines: beta 0.01; the learning rate was searched per model between 3e-7 and 7e-7 and the choices
 	 * are not public, so the middle stands here. */
-	{ "dpo-llama3-8b-base", "UltraFeedback", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false },
-	{ "dpo-llama3-8b-instruct", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false },
-	{ "dpo-llama3-8b-instruct-armorm", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false },
-	{ "dpo-gemma2-9b-it", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false },
+	{ "dpo-llama3-8b-base", "UltraFeedback", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
+	{ "dpo-llama3-8b-instruct", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
+	{ "dpo-llama3-8b-instruct-armorm", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
+	{ "dpo-gemma2-9b-it", "on-policy pairs", OTHER(OD_DPO, 0.01, 1), 5e-7, 0.1, 1, 128, TEXT_RULES, false, NULL },
 
 	{ "sft-llama3-ultrachat", "ultrachat dialogues", OTHER(OD_SFT, 2, 1), 2e-5, 0.1, 1, 128, 2048, 2048,
-	  OD_HEADER_MASKED, OD_TRUNCATE_CUT, true },
+	  OD_HEADER_MASKED, OD_TRUNCATE_CUT, true, NULL },
 };
 
 const struct od_recipe *

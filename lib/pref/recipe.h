@@ -23,6 +23,7 @@ struct od_recipe {
 	enum od_header_rule header;
 	enum od_truncate truncate;
 	bool sft_token_mean;               /* --sft-norm token, else sequence */
+	const char *format;                /* how od-sample and od-eval ask such a model math problems (--format); NULL: no matter */
 };
 
 /* Every recipe beyond these shares: AdamW 0.9/0.999, eps 1e-8, no weight decay, clip 1, cosine to zero, seed 42. */

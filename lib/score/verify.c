@@ -21,10 +21,9 @@ static enum od_status
 verify_one(struct verify *v, const struct od_ask *ask, struct od_answer *answer, struct od_error *err)
 {
 	bool none = false, correct = false;
-	enum od_status st = od_math_extract(v->grader, v->dataset, ask->text, ask->len, &v->extracted, &none, err);
+	enum od_status st = od_math_grade(v->grader, v->dataset, ask->text, ask->len, v->reference.data, v->reference.len, true,
+		&v->extracted, &none, &correct, err);
 
-	if (st == OD_OK && !none)
-		st = od_math_equal(v->grader, v->extracted.data, v->extracted.len, v->reference.data, v->reference.len, true, &correct, err);
 	if (st != OD_OK)
 		return st;
 	od_buf_str(&answer->members, ",\"extracted\":");

@@ -225,6 +225,38 @@ od_table_render(const struct od_table *t, struct od_buf *out, const char *indent
 }
 
 void
+od_markdown_text(struct od_buf *out, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (strchr("|*<\\`", *s) != NULL)
+			od_buf_char(out, '\\');
+		od_buf_char(out, *s);
+	}
+}
+
+void
+od_table_markdown(const struct od_table *t, struct od_buf *out)
+{
+	size_t n = (size_t)t->n_cols;
+
+	if (!od_buf_ok(&t->text)) {
+		out->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < t->n_cells; i++) {
+		od_buf_str(out, "| ");
+		od_markdown_text(out, t->text.data + t->start[i]);
+		od_buf_str(out, i % n == n - 1 ? " |\n" : " ");
+		if (i == n - 1) {
+			od_buf_str(out, "|:--");
+			for (size_t c = 1; c < n; c++)
+				od_buf_str(out, "|--:");
+			od_buf_str(out, "|\n");
+		}
+	}
+}
+
+void
 od_table_release(struct od_table *t)
 {
 	free(t->start);

@@ -43,6 +43,10 @@ void od_table_cell(struct od_table *t, const char *s);
 void od_table_cellf(struct od_table *t, const char *fmt, ...) OD_PRINTF(2, 3);
 void od_table_number(struct od_table *t, double v, int digits);
 void od_table_render(const struct od_table *t, struct od_buf *out, const char *indent);
+/* The same as a table of Markdown; the first row is its head. Columns but the first are set flush right. */
+void od_table_markdown(const struct od_table *t, struct od_buf *out);
+/* Appends a text with what Markdown takes for its own escaped. */
+void od_markdown_text(struct od_buf *out, const char *s);
 void od_table_release(struct od_table *t);
 
 /* Columns a string takes on a terminal (code points that are not combining marks; wide ones count two). */

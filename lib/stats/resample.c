@@ -142,3 +142,13 @@ od_paired_compare(const double *a, const double *b, size_t n, int resamples, uin
 	free(d);
 	return st;
 }
+
+double
+od_mcnemar(int64_t up, int64_t down)
+{
+	double n = (double)up + (double)down, least = (double)(up < down ? up : down), p = 0;
+
+	for (double k = 0; k <= least; k++)
+		p += exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * log(2));
+	return up == down || 2 * p > 1 ? 1 : 2 * p;
+}

@@ -45,4 +45,8 @@ struct od_paired {
 OD_MUST_CHECK enum od_status od_paired_compare(const double *a, const double *b, size_t n, int resamples,
 	uint64_t seed, struct od_paired *out, struct od_error *err);
 
+/* McNemar's exact test of paired 0/1 verdicts: two-sided p of 'up' gained and 'down' lost when each were as likely, the
+ * binomial 2 P(X <= min(up, down)), at most 1. It is the sign-flip test above without its sampling. */
+double od_mcnemar(int64_t up, int64_t down);
+
 #endif

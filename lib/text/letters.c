@@ -5,6 +5,7 @@
 #include <unicode/ucasemap.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/uscript.h>
 #include <unicode/utext.h>
 
 #include "text/unicode.h"
@@ -125,6 +126,31 @@ od_count_words(const char *s, size_t n)
 		inside = word;
 	}
 	return count;
+}
+
+/* Written without spaces between words. */
+static bool
+stands_alone(UChar32 cp)
+{
+	UErrorCode code = U_ZERO_ERROR;
+	UScriptCode script;
+
+	if (u_hasBinaryProperty(cp, UCHAR_IDEOGRAPHIC) || u_getIntPropertyValue(cp, UCHAR_LINE_BREAK) == U_LB_COMPLEX_CONTEXT)
+		return true;
+	script = uscript_getScript(cp, &code);
+	return U_SUCCESS(code) && (script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA);
+}
+
+enum od_letter_kind
+od_letter_kind(uint32_t cp)
+{
+	uint32_t category = U_GET_GC_MASK((UChar32)cp);
+
+	if (category & U_GC_M_MASK)
+		return OD_LETTER_MARK;
+	if (!(category & (U_GC_L_MASK | U_GC_N_MASK)))
+		return OD_LETTER_NONE;
+	return cp >= 0x0e00 && stands_alone((UChar32)cp) ? OD_LETTER_ALONE : OD_LETTER_WORD;
 }
 
 uint32_t

@@ -24,6 +24,11 @@ bool od_text_is_lower(const char *s, size_t n);
 /* Runs of word characters as UTS 18 defines them: letters, marks, decimal digits, connectors such as '_', joiners. */
 size_t od_count_words(const char *s, size_t n);
 
+/* What a character is to a word: part of one; a mark, which belongs to the character before it; a word by itself, in scripts
+ * written without spaces (Han, kana, Thai, Lao, Khmer, Burmese); or nothing of a word. Letters and numbers of every kind count. */
+enum od_letter_kind { OD_LETTER_NONE, OD_LETTER_WORD, OD_LETTER_MARK, OD_LETTER_ALONE };
+enum od_letter_kind od_letter_kind(uint32_t cp);
+
 /* One character for two that have a canonical composition, else 0. */
 uint32_t od_compose(uint32_t a, uint32_t b);
 

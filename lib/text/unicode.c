@@ -208,23 +208,14 @@ order_long_runs(const char *s, size_t n, struct od_buf *out)
 	return any;
 }
 
-enum od_status
-od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_buf *out, struct od_error *err)
+static enum od_status
+map_text(int options, const char *s, size_t n, struct od_buf *out, struct od_error *err)
 {
-	bool composed = form == OD_NFC || form == OD_NFKC;
-	int options = UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
 	struct od_buf ordered = OD_BUF_INIT;
 	utf8proc_uint8_t *text = NULL;
 	utf8proc_ssize_t len;
-	bool moved;
+	bool moved = order_long_runs(s, n, &ordered);
 
-	if (is_ascii(s, n)) {
-		od_buf_append(out, s, n);
-		return OD_OK;
-	}
-	if (form == OD_NFKC || form == OD_NFKD)
-		options |= UTF8PROC_COMPAT;
-	moved = order_long_runs(s, n, &ordered);
 	if (!od_buf_ok(&ordered)) {
 		od_buf_release(&ordered);
 		return od_fail_nomem(err, "normalised text", n);
@@ -239,6 +230,27 @@ od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_b
 	od_buf_append(out, text, (size_t)len);
 	free(text);
 	return OD_OK;
+}
+
+enum od_status
+od_utf8_normalize(enum od_normal_form form, const char *s, size_t n, struct od_buf *out, struct od_error *err)
+{
+	bool composed = form == OD_NFC || form == OD_NFKC;
+	int options = UTF8PROC_STABLE | (composed ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+
+	if (is_ascii(s, n)) {
+		od_buf_append(out, s, n);
+		return OD_OK;
+	}
+	if (form == OD_NFKC || form == OD_NFKD)
+		options |= UTF8PROC_COMPAT;
+	return map_text(options, s, n, out, err);
+}
+
+enum od_status
+od_utf8_casefold(const char *s, size_t n, struct od_buf *out, struct od_error *err)
+{
+	return map_text(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE, s, n, out, err);
 }
 
 /* Bytes that stand for themselves: visible, and not the soft hyphen. */

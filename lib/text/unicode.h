@@ -39,6 +39,10 @@ enum od_normal_form { OD_NFC, OD_NFD, OD_NFKC, OD_NFKD };
 OD_MUST_CHECK enum od_status od_utf8_normalize(enum od_normal_form form, const char *s, size_t n,
 	struct od_buf *out, struct od_error *err);
 
+/* Appends Unicode's NFKC_Casefold of valid UTF-8: compatibility forms composed, case folded, characters that are ignorable by
+ * default (soft hyphens, joiners) left out. Texts equal but for these become equal. */
+OD_MUST_CHECK enum od_status od_utf8_casefold(const char *s, size_t n, struct od_buf *out, struct od_error *err);
+
 /* The visible character that stands for each byte in byte-level vocabularies: printable Latin-1 for itself,
  * the rest U+0100 onwards in order. */
 uint32_t od_byte_letter(unsigned char b);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's one-line conversions of Parquet files work as printed, nested messages included. Each is skipped where its
+# The one-line conversions of Parquet files work as printed, nested messages included. Each is skipped where its
 # Python module is not installed.
 . tests/cli/lib.sh
 command -v python3 >/dev/null || skip_all "python3 is not installed"
@@ -23,8 +23,8 @@ EOF
 
 for module in pyarrow pandas; do
     python3 -c "import $module" 2>/dev/null || { skip 4 "$module is not installed"; continue; }
-    grep -E "^python3 -c 'import .*$module.*parquet" README.md >"$T/command"
-    is "$(wc -l <"$T/command")" 1 "the README has a line for $module"
+    grep -E "^python3 -c 'import .*$module.*parquet" examples/README.md >"$T/command"
+    is "$(wc -l <"$T/command")" 1 "examples/README.md has a line for $module"
     (cd "$T" && bash ./command)
     is "$(python3 -c 'import json, sys
 for line in open(sys.argv[1]): print(json.dumps(json.loads(line), sort_keys=True))' "$T/pairs.jsonl" | md5sum)" \

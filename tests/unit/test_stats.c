@@ -361,7 +361,7 @@ static void
 plot_scripts_quote(void **state)
 {
 	const double x[] = { 1, 2 }, y[] = { 0.5, NAN };
-	struct od_plot_series s = { "it's\n`date`", x, y, 2, OD_PLOT_LINE, 0 };
+	struct od_plot_series s = { .label = "it's\n`date`", .x = x, .y = y, .n = 2, .style = OD_PLOT_LINE };
 	struct od_plot_panel p = { .title = "T", .series = &s, .n_series = 1, .fixed_y = true, .y_max = 1 };
 	struct od_plot plot = { .title = NULL, .panels = &p, .n_panels = 1 };
 	struct od_buf b = OD_BUF_INIT;
@@ -374,6 +374,54 @@ plot_scripts_quote(void **state)
 	assert_non_null(strstr(b.data, "title 'it''s `date`'"));
 	assert_non_null(strstr(b.data, "set yrange [0:1]\n"));
 	assert_non_null(strstr(b.data, "pngcairo"));
+	od_buf_release(&b);
+}
+
+static void
+plots_of_bars_and_webs(void **state)
+{
+	const double x[] = { 0, 1, 2 }, y[] = { 5, NAN, 7 }, low[] = { 4, NAN, 6 }, high[] = { 6, NAN, 8 };
+	const char *const names[] = { "a", "b's", "c" };
+	const struct od_plot_text text = { "rim", 3, -1.5, -1 };
+	const struct od_plot_series bar = { .label = "bars", .x = x, .y = y, .n = 3, .style = OD_PLOT_BARS, .low = low, .high = high,
+		.width = 0.25 };
+	const struct od_plot_series area = { .label = "area", .x = x, .y = y, .n = 3, .style = OD_PLOT_AREA, .gaps = true };
+	const struct od_plot_panel panels[] = {
+		{ .title = "T", .series = &bar, .n_series = 1, .x_names = names, .n_x_names = 3, .fixed_y = true, .y_max = NAN },
+		{ .title = "U", .series = &area, .n_series = 1, .bare = true, .texts = &text, .n_texts = 1 },
+	};
+	const struct od_plot plot = { .panels = panels, .n_panels = 2, .columns = 1, .panel_width = 700, .panel_height = 200 };
+	struct od_buf b = OD_BUF_INIT;
+
+	(void)state;
+	od_plot_script(&b, &plot, OD_PLOT_SVG, "x.svg");
+	assert_true(od_buf_ok(&b));
+	assert_non_null(strstr(b.data, "size 700,400 "));
+	assert_non_null(strstr(b.data, "$p0_0 << EOD\n0 5 4 6\n1 NaN NaN NaN\n2 7 6 8\nEOD\n"));
+	assert_non_null(strstr(b.data, "('a' 0, 'b''s' 1, 'c' 2)"));
+	assert_non_null(strstr(b.data, "set yrange [0:*]\n"));
+	assert_non_null(strstr(b.data, "$p0_0 using 1:2:(0.25) with boxes "));
+	assert_non_null(strstr(b.data, "$p0_0 using 1:3:(0):($4-$3) with vectors heads"));
+	assert_non_null(strstr(b.data, "$p1_0 << EOD\n0 5\n\n2 7\nEOD\n"));
+	assert_non_null(strstr(b.data, "set label 'rim' at 3,-1.5 right"));
+	assert_non_null(strstr(b.data, "set size ratio -1"));
+	od_buf_release(&b);
+}
+
+static void
+tables_of_markdown(void **state)
+{
+	struct od_table t = OD_TABLE_INIT(2, "ll");
+	struct od_buf b = OD_BUF_INIT;
+
+	(void)state;
+	od_table_cell(&t, "name");
+	od_table_cell(&t, "x");
+	od_table_cell(&t, "a|b*<`\\");
+	od_table_cell(&t, "");
+	od_table_markdown(&t, &b);
+	assert_string_equal(b.data, "| name | x |\n|:--|--:|\n| a\\|b\\*\\<\\`\\\\ |  |\n");
+	od_table_release(&t);
 	od_buf_release(&b);
 }
 
@@ -397,6 +445,8 @@ main(void)
 		cmocka_unit_test(histogram_lines),
 		cmocka_unit_test(tables_align),
 		cmocka_unit_test(plot_scripts_quote),
+		cmocka_unit_test(plots_of_bars_and_webs),
+		cmocka_unit_test(tables_of_markdown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -103,6 +103,9 @@ void od_cli_mute(bool on);
 /* Warns when a reader left malformed records out, naming the first; returns how many, for od_cli_end. */
 int64_t od_cli_skipped(const struct od_jsonl *r);
 
+/* Columns of the terminal at fd; 80 when it is none. */
+int od_cli_width(int fd);
+
 /* Refuses binary output to a terminal. */
 OD_MUST_CHECK enum od_status od_cli_binary_stdout(struct od_error *err);
 

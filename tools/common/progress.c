@@ -41,12 +41,12 @@ od_progress_begin(const char *what, int64_t total, const char *unit)
 	return p;
 }
 
-static size_t
-terminal_width(void)
+int
+od_cli_width(int fd)
 {
 	struct winsize w;
 
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
+	return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 80;
 }
 
 static void
@@ -110,7 +110,7 @@ od_progress_update(struct od_progress *p, int64_t done, const char *extra)
 		return;
 	p->drawn = t;
 	od_buf_str(&b, "\r\033[K");
-	width = terminal_width() - 1 + b.len;
+	width = (size_t)od_cli_width(STDERR_FILENO) - 1 + b.len;
 	compose(&b, p, done, extra, t - p->started);
 	if (od_buf_ok(&b)) {
 		(void)!write(STDERR_FILENO, b.data, b.len < width ? b.len : width);

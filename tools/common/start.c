@@ -35,6 +35,8 @@ restore_sigpipe(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static char stdout_buffer[64 << 10];               /* (the C library heeds a size with memory of the caller's only) */
+
 void
 od_cli_begin(const struct od_tool *tool, struct od_common_options *c)
 {
@@ -44,6 +46,8 @@ od_cli_begin(const struct od_tool *tool, struct od_common_options *c)
 	hold_standard_descriptors();
 	restore_sigpipe();
 	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (!isatty(STDOUT_FILENO))                        /* one write at the end, whose error is then known */
+		setvbuf(stdout, stdout_buffer, _IOFBF, sizeof stdout_buffer);
 	if (c)
 		c->framed = framed && *framed && strcmp(framed, "0") != 0;
 }

@@ -1,6 +1,7 @@
 /* answers.c -- see answers.h: manifests and counts. What makes answers is in answers_make.c. */
 #include "eval/answers.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -209,22 +210,20 @@ answers_manifest(const struct answers *a)
 
 /* ---- taking answers ----------------------------------------------------------------------------------------------------- */
 
+/* A record that has its text elsewhere is one answer of which nothing is known. */
 static void
 count(struct answers *a, const json_t *record)
 {
-	const json_t *list = json_object_get(record, "responses"), *r = json_array_get(list, 0), *text, *tokens;
+	struct od_said said;
+	size_t n;
 
-	r = r != NULL ? r : record;
-	text = json_object_get(r, json_object_get(r, "text") != NULL ? "text" : "response");
-	tokens = json_object_get(r, "tokens");
-	a->n++;
-	a->empty += json_is_string(text) && json_string_length(text) == 0;
-	if (!json_is_number(tokens))
+	if (od_output_count(record, &n, NULL) != OD_OK || od_output_said(record, 0, &said, NULL) != OD_OK) {
+		a->said.n++;
 		return;
-	a->with_tokens++;
-	a->tokens += (int64_t)json_number_value(tokens);
-	a->truncated += strcmp(json_string_value(json_object_get(r, "finish_reason")) ? json_string_value(json_object_get(r,
-		"finish_reason")) : "", "length") == 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (od_output_said(record, i, &said, NULL) == OD_OK)
+			od_said_add(&a->said, &said);
 }
 
 enum od_status
@@ -248,53 +247,30 @@ answers_take(struct answers *a, const json_t *record, struct od_error *err)
 	return OD_OK;
 }
 
-/* ---- summaries ---------------------------------------------------------------------------------------------------------- */
-
-void
-answers_json(const struct answers *a, struct od_buf *json)
-{
-	if (a->n == 0)
-		return;
-	od_buf_printf(json, ",\"answers\":{\"n\":%lld,\"empty\":%lld", (long long)a->n, (long long)a->empty);
-	if (a->with_tokens > 0) {
-		od_buf_str(json, ",\"mean_tokens\":");
-		od_buf_json_double(json, (double)a->tokens / (double)a->with_tokens);
-		od_buf_printf(json, ",\"truncated\":%lld", (long long)a->truncated);
-	}
-	od_buf_char(json, '}');
-}
-
-void
-answers_line(const struct answers *a, struct od_buf *table)
-{
-	if (a->n == 0 || (a->with_tokens == 0 && a->empty == 0))
-		return;
-	od_buf_printf(table, "%lld answers, %lld empty", (long long)a->n, (long long)a->empty);
-	if (a->with_tokens > 0)
-		od_buf_printf(table, ", %.1f tokens on average, %lld cut at the limit", (double)a->tokens / (double)a->with_tokens,
-			(long long)a->truncated);
-	od_buf_char(table, '\n');
-}
+/* ---- items -------------------------------------------------------------------------------------------------------------- */
 
 static void
-put_text(struct od_buf *out, const char *name, const json_t *text)
+put_text(struct od_buf *out, const char *name, const char *text, size_t n)
 {
-	if (!json_is_string(text))
+	if (text == NULL)
 		return;
 	od_buf_printf(out, ",\"%s\":", name);
-	od_buf_json_string(out, json_string_value(text), json_string_length(text));
+	od_buf_json_string(out, text, n);
 }
 
 void
 answers_item(const json_t *record, struct od_buf *out)
 {
-	const json_t *r = json_array_get(json_object_get(record, "responses"), 0), *tokens;
+	const json_t *prompt = json_object_get(record, "prompt");
+	struct od_said said;
 
-	r = r != NULL ? r : record;
-	put_text(out, "prompt", json_object_get(record, "prompt"));
-	put_text(out, "response", json_object_get(r, json_object_get(r, "text") != NULL ? "text" : "response"));
-	tokens = json_object_get(r, "tokens");
-	if (json_is_integer(tokens))
-		od_buf_printf(out, ",\"tokens\":%lld", (long long)json_integer_value(tokens));
-	put_text(out, "finish_reason", json_object_get(r, "finish_reason"));
+	put_text(out, "prompt", json_string_value(prompt), json_string_length(prompt));
+	if (od_output_said(record, 0, &said, NULL) != OD_OK)
+		return;
+	put_text(out, "response", said.text, said.len);
+	if (isfinite(said.tokens)) {
+		od_buf_str(out, ",\"tokens\":");
+		od_buf_json_double(out, said.tokens);
+	}
+	put_text(out, "finish_reason", said.finish, said.finish ? strlen(said.finish) : 0);
 }

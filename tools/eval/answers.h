@@ -12,7 +12,7 @@
  *   st = answers_open(&a, &o->answers, &plan, err);      makes answers if a model is given
  *   for each record of a.file:                           st = answers_take(&a, record, err);
  *   od_sheet_made(&sheet, a.run)                         after the first
- *   answers_json(&a, &json)                              ,"answers":{...} of the summary
+ *   od_said_json(&a.said, &json)                         ,"answers":{...} of the summary
  */
 #ifndef OD_EVAL_ANSWERS_H
 #define OD_EVAL_ANSWERS_H
@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "bench/outputs.h"
 #include "common/cli.h"
 #include "common/respond.h"
 
@@ -76,7 +77,7 @@ struct answers {
 	const char *file;                          /* answers to read: those made now or --outputs; NULL: the caller's operands */
 	char made[64];                             /* the name of answers that are not kept */
 	int fd;                                    /* theirs, -1 */
-	int64_t n, with_tokens, tokens, truncated, empty;
+	struct od_said_tally said;
 	bool asked;                                /* made now */
 	char data[OD_HASH_HEX];                    /* the data's hash, its first 16 digits; "" without data */
 };
@@ -89,7 +90,7 @@ OD_MUST_CHECK enum od_status answers_open(struct answers *a, struct answers_opti
 	struct od_error *err);
 void answers_release(struct answers *a);
 
-/* Counts an answer record, with `responses` or without; the first one makes a->run. OD_EMISMATCH when it was made otherwise than
+/* Counts the answers of a record (bench/outputs.h); the first one makes a->run. OD_EMISMATCH when it was made otherwise than
  * those before it. */
 OD_MUST_CHECK enum od_status answers_take(struct answers *a, const json_t *record, struct od_error *err);
 
@@ -102,12 +103,6 @@ bool answers_asks(const struct answers_options *o);
 
 /* A manifest for results whose answers are not known (stored judgments); a new reference, NULL without memory. */
 json_t *answers_manifest(const struct answers *a);
-
-/* Appends ,"answers":{"n","mean_tokens","truncated","empty"}; nothing when none was taken. */
-void answers_json(const struct answers *a, struct od_buf *json);
-
-/* Appends a line for people, with its end; nothing when the answers do not tell. */
-void answers_line(const struct answers *a, struct od_buf *table);
 
 /* Appends ,"prompt":..,"response":..,"tokens":..,"finish_reason":.. of an answer record, what there is: members of an item. */
 void answers_item(const json_t *record, struct od_buf *out);

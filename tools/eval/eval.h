@@ -10,9 +10,13 @@
 #define OD_EVAL_COMMANDS(X) \
 	X(alpaca_eval, "AlpacaEval 2: win rates against a baseline, raw and length-controlled") \
 	X(arena_hard, "Arena-Hard: scores and intervals from a judge's verdicts") \
+	X(compare, "two models' outputs and verdicts item by item: where they flip") \
 	X(grade, "answers to math problems: extracted from completions and compared with the reference") \
 	X(ifeval, "responses to IFEval's prompts: which instructions they follow") \
+	X(math, "the math sets (GSM8K, MATH500, ...): pass@k and votes") \
+	X(overlap, "a benchmark's items in training data, by their n-grams") \
 	X(pairs, "held-out preference pairs: loss, accuracy, margin, change of log-probs") \
+	X(report, "runs of benchmarks joined into one table, beside the paper's figures") \
 	X(sedareval, "SedarEval: a judge's scores of 0 to 5 by each question's own rubric")
 
 #define X(name, summary) int od_eval_##name(int argc, char **argv);

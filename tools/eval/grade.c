@@ -87,10 +87,8 @@ grade(struct run *r, const struct od_record *rec, bool *verdict, struct od_error
 	if (st == OD_OK)
 		st = reference(r, rec, d, err);
 	if (st == OD_OK)
-		st = od_math_extract(g, d, text, n, &r->pred, &none, err);
-	if (st != OD_OK || none)
-		return st;
-	return od_math_equal(g, r->pred.data, r->pred.len, r->gt.data, r->gt.len, !r->o->no_symbolic, verdict, err);
+		st = od_math_grade(g, d, text, n, r->gt.data, r->gt.len, !r->o->no_symbolic, &r->pred, &none, verdict, err);
+	return st;
 }
 
 /* The record with pred and verdict, and the reference when that was prepared. */

@@ -79,11 +79,12 @@ make_questions(struct run *r, struct od_error *err)
 	r->plan.questions = json_array();
 	bad = r->plan.questions == NULL;
 	for (size_t i = 0; !bad && i < r->data.n; i++) {
-		struct od_ifeval_prompt *p = &r->data.p[i];
+		const struct od_ifeval_prompt *p = &r->data.p[i];
+		bool asked = answers_selected(&r->o->records, (int64_t)i, p->key, chosen);
 
-		p->asked = answers_selected(&r->o->records, (int64_t)i, p->key, chosen);
-		chosen += p->asked;
-		if (p->asked)
+		chosen += asked;
+		r->data.roster.item[i].left_out = !asked;
+		if (asked)
 			bad = json_array_append_new(r->plan.questions, json_pack("{s:O, s:s}", "key", json_object_get(p->record, "key"),
 				"prompt", p->prompt)) != 0;
 	}
@@ -187,29 +188,6 @@ judge(struct run *r, const struct od_record *rec, struct od_error *err)
 	return write_item(r, p, rec->json, response, len, err);
 }
 
-/* Prompts without an output are named, and refused unless allowed. */
-static enum od_status
-check_missing(struct run *r, struct od_error *err)
-{
-	struct od_buf names = OD_BUF_INIT;
-	enum od_status st = OD_OK;
-
-	for (size_t i = 0; i < r->data.n; i++) {
-		if (!r->data.p[i].seen && (r->data.p[i].asked || !r->answers.asked) && r->missing++ < 5)
-			od_buf_printf(&names, "%s%s", names.len ? ", " : "", r->data.p[i].key);
-	}
-	if (r->missing > 0 && !od_buf_ok(&names))
-		st = od_fail_nomem(err, "a message", 1);
-	else if (r->missing > 0 && !r->o->allow_missing)
-		st = od_fail(err, OD_EFORMAT, "%lld of %zu prompts have no output (keys %s%s): give '--allow-missing' to judge the others",
-			(long long)r->missing, r->data.n, names.data, r->missing > 5 ? ", ..." : "");
-	else if (r->missing > 0)
-		od_warn("%lld of %zu prompts have no output and are left out of every figure: keys %s%s", (long long)r->missing,
-			r->data.n, names.data, r->missing > 5 ? ", ..." : "");
-	od_buf_release(&names);
-	return st;
-}
-
 static enum od_status
 report(const struct run *r, int64_t skipped, struct od_error *err)
 {
@@ -222,13 +200,13 @@ report(const struct run *r, int64_t skipped, struct od_error *err)
 		"\"skipped\":%lld,\"sentences\":\"%s\",\"language\":\"%s\",", (long long)t->prompts, (long long)t->instructions,
 		(long long)t->undecided, (long long)r->missing, (long long)skipped, sentences, language);
 	od_ifeval_json(t, &json);
-	answers_json(&r->answers, &json);
+	od_said_json(&r->answers.said, &json);
 	od_manifest_write(r->answers.run, &json);
 	od_buf_str(&json, "}\n");
 	od_buf_printf(&table, "%lld prompts, %lld instructions, %lld undecided; sentences: %s; language: %s\n", (long long)t->prompts,
 		(long long)t->instructions, (long long)t->undecided, r->punkt != NULL ? "Punkt, parameters given" : "Unicode's rules (ICU)",
 		r->o->profiles != NULL ? "langdetect, profiles given" : r->langid != NULL ? language : "not identified");
-	answers_line(&r->answers, &table);
+	od_said_line(&r->answers.said, &table);
 	od_ifeval_table(t, &table);
 	st = report_texts(&r->o->report, r->o->common.quiet, &json, &table, err);
 	od_buf_release(&json);
@@ -262,7 +240,7 @@ evaluate(struct ifeval_options *o, const char *const *files, size_t n_files, int
 		st = judge(&r, &rec, err);
 	st = st == OD_EOF ? OD_OK : st;
 	if (st == OD_OK)
-		st = check_missing(&r, err);
+		st = report_missing(&r.data.roster, o->allow_missing, &r.missing, err);
 	end = od_jsonl_writer_close(r.items, err, st == OD_OK ? err : NULL);
 	st = st == OD_OK ? end : st;
 	if (st == OD_OK) {
@@ -282,8 +260,8 @@ od_eval_ifeval(int argc, char **argv)
 		.name = "od-eval",
 		.summary = "judge responses to IFEval's prompts",
 		.usage = "ifeval [OPTION...] --data FILE --model DIR | [FILE...]",
-		.epilog = "Asks a model, or reads JSONL with key or prompt, and response or responses[0].text; writes each item's\n"
-			"strict and loose verdicts, and accuracies over prompts and instructions.",
+		.epilog = "Asks a model, or reads JSONL with key or prompt, and response or responses[0].text; writes each\n"
+			"item's strict and loose verdicts, and accuracies over prompts and instructions.",
 	};
 	struct ifeval_options o = { .common = OD_COMMON_OPTIONS_INIT, .records = OD_RECORD_OPTIONS_INIT,
 		.report = REPORT_OPTIONS_INIT, .answers = ANSWERS_OPTIONS_INIT };

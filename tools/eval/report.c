@@ -22,10 +22,8 @@ const struct od_opt report_opts[] = {
 	OD_OPT_END
 };
 
-enum { COMPARE_SEED = 42 };
-
-static bool
-is_stdout(const char *name)
+bool
+report_is_stdout(const char *name)
 {
 	return name != NULL && strcmp(name, "-") == 0;
 }
@@ -38,11 +36,11 @@ report_open_items(const struct report_options *o, bool framed, struct od_jsonl_w
 	enum od_status st;
 
 	*out = NULL;
-	if (name == NULL && !isatty(STDOUT_FILENO) && !is_stdout(o->summary))
+	if (name == NULL && !isatty(STDOUT_FILENO) && !report_is_stdout(o->summary))
 		name = "-";
 	if (name == NULL)
 		return OD_OK;
-	if (is_stdout(name) && is_stdout(o->summary))
+	if (report_is_stdout(name) && report_is_stdout(o->summary))
 		return od_fail(err, OD_EUSAGE, "options '--items' and '--summary' cannot both be standard output");
 	st = od_out_open(&file, name, err);
 	return st == OD_OK ? od_jsonl_writer_open(out, file, framed, "od-eval", err) : st;
@@ -60,13 +58,12 @@ report_item(struct od_jsonl_writer *items, const struct od_sheet *s, struct od_b
 	return od_jsonl_write(items, line->data, line->len, err);
 }
 
-/* Into a file at once and whole, or onto standard output. */
-static enum od_status
-write_text(const char *name, const struct od_buf *text, struct od_error *err)
+enum od_status
+report_write(const char *name, const struct od_buf *text, struct od_error *err)
 {
 	if (!od_buf_ok(text))
 		return od_fail_nomem(err, "a report", text->len);
-	if (!is_stdout(name))
+	if (!report_is_stdout(name))
 		return od_atomic_write(name, text->data, text->len, err);
 	fwrite(text->data, 1, text->len, stdout);              /* od_cli_end reports what went wrong */
 	return OD_OK;
@@ -77,7 +74,7 @@ report_texts(const struct report_options *o, bool quiet, const struct od_buf *js
 	struct od_error *err)
 {
 	if (o->summary != NULL)
-		return write_text(o->summary, json, err);
+		return report_write(o->summary, json, err);
 	if (quiet)
 		return OD_OK;
 	if (!od_buf_ok(table))
@@ -103,9 +100,8 @@ report_summary(const struct report_options *o, bool quiet, const struct od_sheet
 	return st;
 }
 
-/* Figures of different making are not compared unawares. */
-static enum od_status
-check_made(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
+enum od_status
+report_check_made(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
 	const char *name_b, struct od_error *err)
 {
 	struct od_error why = OD_ERROR_INIT;
@@ -119,15 +115,34 @@ check_made(const struct report_options *o, const struct od_sheet *a, const struc
 }
 
 enum od_status
+report_missing(const struct od_roster *r, bool allow, int64_t *missing, struct od_error *err)
+{
+	struct od_buf names = OD_BUF_INIT;
+	enum od_status st = OD_OK;
+
+	*missing = (int64_t)od_roster_missing(r, &names);
+	if (!od_buf_ok(&names))
+		st = od_fail_nomem(err, "a message", 1);
+	else if (*missing > 0 && !allow)
+		st = od_fail(err, OD_EFORMAT, "%lld of %zu %s have no output (%ss %s): give '--allow-missing' to judge the others",
+			(long long)*missing, r->n, r->noun, r->id_name, names.data);
+	else if (*missing > 0)
+		od_warn("%lld of %zu %s have no output and are left out of every figure: %ss %s", (long long)*missing, r->n, r->noun,
+			r->id_name, names.data);
+	od_buf_release(&names);
+	return st;
+}
+
+enum od_status
 report_comparison(const struct report_options *o, const struct od_sheet *a, const struct od_sheet *b, const char *name_a,
 	const char *name_b, struct od_error *err)
 {
 	struct od_sheet_pairing p = OD_SHEET_PAIRING_INIT;
 	struct od_buf table = OD_BUF_INIT, json = OD_BUF_INIT;
-	enum od_status st = check_made(o, a, b, name_a, name_b, err);
+	enum od_status st = report_check_made(o, a, b, name_a, name_b, err);
 
 	if (st == OD_OK)
-		st = od_sheet_compare(&p, a, b, (int)o->resamples, COMPARE_SEED, err);
+		st = od_sheet_compare(&p, a, b, (int)o->resamples, REPORT_SEED, err);
 	if (st != OD_OK)
 		return st;
 	if (p.only_a + p.only_b > 0)
@@ -141,11 +156,11 @@ report_comparison(const struct report_options *o, const struct od_sheet *a, cons
 		od_buf_char(&json, ',');
 		od_sheet_pairing_json(&p, &json);
 		od_buf_str(&json, "}\n");
-		st = write_text(o->summary, &json, err);
+		st = report_write(o->summary, &json, err);
 	}
-	if (st == OD_OK && !is_stdout(o->summary)) {
+	if (st == OD_OK && !report_is_stdout(o->summary)) {
 		od_sheet_pairing_table(&p, name_a, name_b, &table);
-		st = write_text("-", &table, err);
+		st = report_write("-", &table, err);
 	}
 	od_buf_release(&table);
 	od_buf_release(&json);
@@ -169,6 +184,22 @@ report_compare_files(const struct report_options *o, const char *a, const char *
 	od_sheet_release(&sheet_a);
 	od_sheet_release(&sheet_b);
 	return st;
+}
+
+char *
+report_label(const char *file)
+{
+	static const char *const extensions[] = { "gz", "zst", "xz", "jsonl", "json" };
+	const char *slash = strrchr(file, '/'), *base = slash != NULL && slash[1] != '\0' ? slash + 1 : file;
+	size_t n = strlen(base);
+
+	for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+		size_t k = strlen(extensions[i]);
+
+		if (n > k + 1 && base[n - k - 1] == '.' && memcmp(base + n - k, extensions[i], k) == 0)
+			n -= k + 1;
+	}
+	return od_strndup(base, n);
 }
 
 enum od_status

@@ -130,12 +130,12 @@ plot_curve(const struct curve_options *o, const struct od_objective *f, struct o
 	if (st == OD_OK) {
 		const char *name = od_objective_names[f->kind];
 		const struct od_plot_series lines[3][2] = {
-			{ { name, c.margin, c.weight, c.n, OD_PLOT_LINE, 0 },
-			  { "dpo-ln", dpo.margin, dpo.weight, dpo.n, OD_PLOT_DASHED, 1 } },
-			{ { NULL, c.margin, c.pull, c.n, OD_PLOT_LINE, 0 },
-			  { NULL, dpo.margin, dpo.pull, dpo.n, OD_PLOT_DASHED, 1 } },
-			{ { NULL, c.margin, c.loss, c.n, OD_PLOT_LINE, 0 },
-			  { NULL, dpo.margin, dpo.loss, dpo.n, OD_PLOT_DASHED, 1 } }
+			{ { .label = name, .x = c.margin, .y = c.weight, .n = c.n, .style = OD_PLOT_LINE, .colour = 0 },
+			  { .label = "dpo-ln", .x = dpo.margin, .y = dpo.weight, .n = dpo.n, .style = OD_PLOT_DASHED, .colour = 1 } },
+			{ { .x = c.margin, .y = c.pull, .n = c.n, .style = OD_PLOT_LINE, .colour = 0 },
+			  { .x = dpo.margin, .y = dpo.pull, .n = dpo.n, .style = OD_PLOT_DASHED, .colour = 1 } },
+			{ { .x = c.margin, .y = c.loss, .n = c.n, .style = OD_PLOT_LINE, .colour = 0 },
+			  { .x = dpo.margin, .y = dpo.loss, .n = dpo.n, .style = OD_PLOT_DASHED, .colour = 1 } }
 		};
 		const struct od_plot_panel panels[3] = {
 			{ .title = "weight", .x_label = "margin", .series = lines[0], .n_series = 2 },
@@ -143,7 +143,7 @@ plot_curve(const struct curve_options *o, const struct od_objective *f, struct o
 			{ .title = "loss", .x_label = "margin", .series = lines[2], .n_series = 2 }
 		};
 
-		st = od_plot_write(&(struct od_plot){ NULL, panels, 3, 3 }, o->plot, err);
+		st = od_plot_write(&(struct od_plot){ .panels = panels, .n_panels = 3, .columns = 3 }, o->plot, err);
 	}
 	curve_release(&c);
 	curve_release(&dpo);

@@ -323,7 +323,7 @@ add_series(struct od_plot_series *out, size_t *n, struct scratch *keeper, const 
 	const struct od_column *c, enum curve curve, enum od_plot_style style, int colour, const char *label)
 {
 	size_t window = curve == NOISY ? smoothing_window(o, c->n) : 0;
-	struct od_plot_series s = { label, c->step, c->value, c->n, style, colour };
+	struct od_plot_series s = { .label = label, .x = c->step, .y = c->value, .n = c->n, .style = style, .colour = colour };
 	double *smooth;
 
 	if (window > 1) {
@@ -331,7 +331,8 @@ add_series(struct od_plot_series *out, size_t *n, struct scratch *keeper, const 
 		if (smooth == NULL)
 			return false;
 		od_metrics_smooth(c->value, c->n, window, smooth);
-		out[(*n)++] = (struct od_plot_series){ NULL, c->step, c->value, c->n, OD_PLOT_FAINT, colour };
+		out[(*n)++] = (struct od_plot_series){ .x = c->step, .y = c->value, .n = c->n, .style = OD_PLOT_FAINT,
+			.colour = colour };
 		s.y = smooth;
 	}
 	out[(*n)++] = s;

@@ -275,11 +275,13 @@ scores_plot(const struct scores_report *r, const char *file, struct od_error *er
 		}
 	}
 	for (int p = 0; p < 2; p++) {
-		series[p] = (struct od_plot_series){ NULL, xy + 2 * (size_t)p * n, xy + (2 * (size_t)p + 1) * n, n, OD_PLOT_POINTS, p };
+		series[p] = (struct od_plot_series){ .x = xy + 2 * (size_t)p * n, .y = xy + (2 * (size_t)p + 1) * n, .n = n,
+			.style = OD_PLOT_POINTS, .colour = p };
 		panels[p] = (struct od_plot_panel){ .title = p ? "w_qual" : "score margin S_w - S_l", .x_label = r->set[0].label,
 			.y_label = r->set[1].label, .series = &series[p], .n_series = 1, .zero_line = !p };
 	}
-	st = od_plot_write(&(struct od_plot){ "two experts on the same pairs", panels, 2, 2 }, file, err);
+	st = od_plot_write(&(struct od_plot){ .title = "two experts on the same pairs", .panels = panels, .n_panels = 2, .columns = 2 },
+		file, err);
 	free(xy);
 	return st;
 }

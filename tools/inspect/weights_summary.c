@@ -238,7 +238,8 @@ box_panel(const double *x, size_t n, const char *title, int colour, struct od_pl
 			(*xy)[h.n_bins + i] = (double)h.count[i];
 			most = fmax(most, (double)h.count[i]);
 		}
-		*s = (struct od_plot_series){ NULL, *xy, *xy + h.n_bins, (size_t)h.n_bins, OD_PLOT_BOXES, colour };
+		*s = (struct od_plot_series){ .x = *xy, .y = *xy + h.n_bins, .n = (size_t)h.n_bins, .style = OD_PLOT_BOXES,
+			.colour = colour };
 		*p = (struct od_plot_panel){ .title = title, .y_label = "pairs", .series = s, .n_series = 1,
 			.fixed_x = true, .x_max = fmax(1, h.hi), .fixed_y = true, .y_max = 1.05 * most };
 	}
@@ -258,11 +259,11 @@ weights_plot(const struct weights_sample *s, const char *file, struct od_error *
 	for (int i = 0; i < 3 && st == OD_OK; i++)
 		st = box_panel(s->column[boxes[i]], s->n, titles[boxes[i]], i, &series[i], &panels[i], &xy[i], err);
 	if (st == OD_OK) {
-		series[3] = (struct od_plot_series){ NULL, s->column[W_SCORE_GAP], s->column[W_LIKELIHOOD], s->n,
-			OD_PLOT_POINTS, 3 };
+		series[3] = (struct od_plot_series){ .x = s->column[W_SCORE_GAP], .y = s->column[W_LIKELIHOOD], .n = s->n,
+			.style = OD_PLOT_POINTS, .colour = 3 };
 		panels[3] = (struct od_plot_panel){ .title = "score margin and log-prob margin", .x_label = "score margin",
 			.y_label = "beta * log-prob margin", .series = &series[3], .n_series = 1, .zero_line = true };
-		st = od_plot_write(&(struct od_plot){ "weights", panels, 4, 2 }, file, err);
+		st = od_plot_write(&(struct od_plot){ .title = "weights", .panels = panels, .n_panels = 4, .columns = 2 }, file, err);
 	}
 	for (int i = 0; i < 3; i++)
 		free(xy[i]);

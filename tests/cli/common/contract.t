@@ -96,9 +96,9 @@ missing_file() {
 	'od-ref' | 'od-sample' | 'od-eval pairs' | 'od-inspect tokens') set -- "$@" --model "$missing" ;;
 	'od-train') set -- "$@" --model "$missing" --out "$T/never" ;;
 	'od-convert') set -- "$@" "$missing" "$T/never" ;;
-	'od-eval ifeval') set -- "$@" --data "$missing" ;;
+	'od-eval ifeval' | 'od-eval math') set -- "$@" --data "$missing" ;;
 	'od-inspect curve') return ;;            # reads nothing
-	'od-inspect scores') set -- "$@" "$missing" "$missing" ;;
+	'od-inspect scores' | 'od-eval compare' | 'od-eval overlap') set -- "$@" "$missing" "$missing" ;;
 	'od-score combine') set -- "$@" --weights x "$missing" ;;
 	*) set -- "$@" "$missing" ;;
 	esac
