@@ -313,7 +313,7 @@ deps:
 		echo "make deps: no apt here; install what your system calls these: $(foreach p,$(DEPS),$(firstword $(subst |, ,$(p))))"; }; exit 0; fi; \
 	have=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(subst |, ,$(foreach p,$(DEPS),'$(subst |,' ',$(p))')) 2>/dev/null | sed -n 's/ install ok installed//p'); \
 	missing=; for p in $(foreach p,$(DEPS),'$(p)'); do \
-		printf '%s\n' "$$have" | grep -qxE "$$p" || missing="$$missing $${p%%|*}"; done; \
+		printf '%s\n' "$$have" | grep -qxF "$$(printf %s "$$p" | tr '|' '\n')" || missing="$$missing $${p%%|*}"; done; \
 	test -n "$$missing" || exit 0; \
 	echo "installing:$$missing"; \
 	sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
