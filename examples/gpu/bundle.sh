@@ -22,7 +22,7 @@ while [ $# -ge 2 ]; do
     shift 2
 done
 [ $# = 0 ] || { sed -n '4p' "$self" >&2; exit 2; }
-tools="od-ref od-train od-sample od-inspect od-score od-eval"
+tools="od-convert od-ref od-train od-sample od-inspect od-score od-eval"
 own="linux-vdso|ld-linux|libc\.so|libm\.so|libpthread|libdl\.so|librt\.so|libcuda\.so|libcublas|libnvidia"
 fallback="libstdc++.so.6 libgcc_s.so.1 libgomp.so.1"
 
