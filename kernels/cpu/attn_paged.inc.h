@@ -4,7 +4,7 @@
  * across lanes. Up to PAGED_HEADS heads of a kv head pass over a page together. Pages are taken in ascending order with a running
  * maximum, so a row's result depends on its own sequence alone.
  */
-enum { PAGED_HEADS = 4, PAGE_VECS = OD_KV_PAGE / VW };
+enum { PAGED_HEADS = 4, PAGE_VECS = OD_KV_PAGE / VW, PAGE_TOGETHER = 2 };
 
 /* What a thread needs for the heads it works on: [PAGED_HEADS][head_dim] each. */
 struct paged {
@@ -22,25 +22,32 @@ page_at(const void *base, enum od_dtype type, const struct od_kv_pages *pages, i
 	return (const char *)base + (page * pages->n_kv_heads + kv) * pages->head_dim * OD_KV_PAGE * (type == OD_F32 ? 4 : 2);
 }
 
-/* weight[h][t] = q[h] . k[:, t] */
+/* weight[h][t] = q[h] . k[:, t]. Two vectors of keys at a time, as a sum waits for the one before it. What is read next, as
+ * much memory, is asked for meanwhile. */
 INLINE void
-page_scores(struct paged *a, int heads, enum od_dtype type, const char *k)
+page_scores(struct paged *a, int heads, enum od_dtype type, const char *k, const char *next)
 {
-	int64_t d = a->p->head_dim;
+	int64_t d = a->p->head_dim, size = type == OD_F32 ? 4 : 2;
 
-	for (int v = 0; v < PAGE_VECS; v++) {
-		vf s[PAGED_HEADS] = { { 0 } };
+	for (int v = 0; v < PAGE_VECS; v += PAGE_TOGETHER) {
+		vf s[PAGE_TOGETHER][PAGED_HEADS] = { { { 0 } } };
 
 		for (int64_t i = 0; i < d; i++) {
-			vf x = vf_get(k, type, i * OD_KV_PAGE + v * VW, VW);
+#pragma GCC unroll 2
+			for (int j = 0; j < PAGE_TOGETHER; j++) {
+				vf x = vf_get(k, type, i * OD_KV_PAGE + (v + j) * VW, VW);
 
+				__builtin_prefetch(next + (i * OD_KV_PAGE + (v + j) * VW) * size, 0, 2);
+#pragma GCC unroll 4
+				for (int h = 0; h < heads; h++)
+					s[j][h] += a->q[h * d + i] * x;
+			}
+		}
+#pragma GCC unroll 2
+		for (int j = 0; j < PAGE_TOGETHER; j++)
 #pragma GCC unroll 4
 			for (int h = 0; h < heads; h++)
-				s[h] += a->q[h * d + i] * x;
-		}
-#pragma GCC unroll 4
-		for (int h = 0; h < heads; h++)
-			vf_store(a->weight[h] + v * VW, s[h]);
+				vf_store(a->weight[h] + (v + j) * VW, s[j][h]);
 	}
 }
 
@@ -72,29 +79,47 @@ page_weights(struct paged *a, int h, int64_t from, int64_t to)
 			a->acc[h * a->p->head_dim + i] *= old;
 }
 
-/* acc[h] += sum over the first n tokens of weight[h][t] v[t] */
+/* acc[h] += sum over tokens of weight[h][t] v[t], for so many vectors of n elements each from i on; what is read next is asked for
+ * meanwhile. */
 INLINE void
-page_values(struct paged *a, int heads, enum od_dtype type, const char *v, int64_t from, int64_t to)
+page_values_part(struct paged *a, int heads, int vecs, int64_t n, enum od_dtype type, const char *v, const char *next, int64_t i,
+	int64_t from, int64_t to)
 {
-	int64_t d = a->p->head_dim;
+	int64_t d = a->p->head_dim, size = type == OD_F32 ? 4 : 2;
+	vf s[PAGE_TOGETHER][PAGED_HEADS];
 
-	for (int64_t i = 0; i < d; i += VW) {
-		vf s[PAGED_HEADS];
-
+#pragma GCC unroll 2
+	for (int j = 0; j < vecs; j++)
 #pragma GCC unroll 4
 		for (int h = 0; h < heads; h++)
-			s[h] = vf_load_n(a->acc + h * d + i, d - i);
-		for (int64_t t = from; t < to; t++) {
-			vf x = vf_get(v, type, t * d + i, d - i);
+			s[j][h] = vf_load_n(a->acc + h * d + i + j * VW, n);
+	for (int64_t t = from; t < to; t++) {
+#pragma GCC unroll 2
+		for (int j = 0; j < vecs; j++) {
+			vf x = vf_get(v, type, t * d + i + j * VW, n);
 
+			__builtin_prefetch(next + (t * d + i + j * VW) * size, 0, 2);
 #pragma GCC unroll 4
 			for (int h = 0; h < heads; h++)
-				s[h] += a->weight[h][t] * x;
+				s[j][h] += a->weight[h][t] * x;
 		}
+	}
+#pragma GCC unroll 2
+	for (int j = 0; j < vecs; j++)
 #pragma GCC unroll 4
 		for (int h = 0; h < heads; h++)
-			vf_store_n(a->acc + h * d + i, s[h], d - i);
-	}
+			vf_store_n(a->acc + h * d + i + j * VW, s[j][h], n);
+}
+
+INLINE void
+page_values(struct paged *a, int heads, enum od_dtype type, const char *v, const char *next, int64_t from, int64_t to)
+{
+	int64_t d = a->p->head_dim, i = 0;
+
+	for (; i + 2 * VW <= d; i += 2 * VW)
+		page_values_part(a, heads, 2, VW, type, v, next, i, from, to);
+	for (; i < d; i += VW)
+		page_values_part(a, heads, 1, d - i, type, v, next, i, from, to);
 }
 
 INLINE void
@@ -104,11 +129,13 @@ pages_walk(struct paged *a, int heads, enum od_dtype type, int64_t kv, const int
 
 	for (int64_t page = first / OD_KV_PAGE; page * OD_KV_PAGE < len; page++) {
 		int64_t at = page * OD_KV_PAGE, from = first > at ? first - at : 0, to = len - at < OD_KV_PAGE ? len - at : OD_KV_PAGE;
+		int32_t next = table[at + OD_KV_PAGE < len ? page + 1 : page];
+		const char *v = page_at(a->pages->v, type, a->pages, table[page], kv);
 
-		page_scores(a, heads, type, page_at(a->pages->k, type, a->pages, table[page], kv));
+		page_scores(a, heads, type, page_at(a->pages->k, type, a->pages, table[page], kv), v);
 		for (int h = 0; h < heads; h++)
 			page_weights(a, h, from, to);
-		page_values(a, heads, type, page_at(a->pages->v, type, a->pages, table[page], kv), from, to);
+		page_values(a, heads, type, v, page_at(a->pages->k, type, a->pages, next, kv), from, to);
 	}
 }
 

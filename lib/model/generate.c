@@ -322,19 +322,26 @@ accept(struct od_generator *g, struct running *r, bool *done, struct od_error *e
 	return OD_OK;
 }
 
-/* Rows of logits to tokens, each on a thread of its own. */
+/* A row of logits to a token. */
+static void
+draw_one(struct od_generator *g, struct running *r, float *logits)
+{
+	r->err = (struct od_error)OD_ERROR_INIT;
+	r->status = od_sample(&r->next, logits, g->m->config.vocab_size, g->m->config.final_softcap, &g->o.sampling, r->seen,
+		od_rng_uniform(&r->rng), &r->draw, &r->err);
+}
+
+/* Each row on a thread of its own. A row alone is shared out (sampling.c), but not from within a region: in one inside another, even
+ * of one thread, the library makes new threads each time. */
 static enum od_status
 draw_all(struct od_generator *g, float *logits, struct od_error *err)
 {
-	int64_t V = g->m->config.vocab_size;
-
-#pragma omp parallel for schedule(dynamic) if (g->n_run > 1)
-	for (int32_t i = 0; i < g->n_run; i++) {
-		struct running *r = &g->run[i];
-
-		r->err = (struct od_error)OD_ERROR_INIT;
-		r->status = od_sample(&r->next, logits + i * V, V, g->m->config.final_softcap, &g->o.sampling, r->seen,
-			od_rng_uniform(&r->rng), &r->draw, &r->err);
+	if (g->n_run == 1)
+		draw_one(g, &g->run[0], logits);
+	else {
+#pragma omp parallel for schedule(dynamic)
+		for (int32_t i = 0; i < g->n_run; i++)
+			draw_one(g, &g->run[i], logits + i * g->m->config.vocab_size);
 	}
 	for (int32_t i = 0; i < g->n_run; i++)
 		if (g->run[i].status != OD_OK) {

@@ -9,6 +9,7 @@ void
 od_draw_release(struct od_draw *d)
 {
 	free(d->item);
+	free(d->part);
 	*d = (struct od_draw){ 0 };
 }
 
@@ -38,11 +39,19 @@ largest(const float *x, int64_t n)
 	return best;
 }
 
-/* x := exp((x - max) / temperature). Returns the sum. */
-static double
-weigh(float *x, int64_t n, float max, double temperature)
+/* Weights are summed so many at a time, and these sums in order: it does not show how many threads do it. */
+enum { CHUNK = 2048 };
+
+static int64_t
+chunks_of(int64_t n)
 {
-	float slope = (float)(1 / temperature);
+	return (n + CHUNK - 1) / CHUNK;
+}
+
+/* x := exp((x - max) * slope). Returns the sum. */
+static double
+weigh_chunk(float *x, int64_t n, float max, float slope)
+{
 	double sum = 0;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -52,14 +61,38 @@ weigh(float *x, int64_t n, float max, double temperature)
 	return sum;
 }
 
-/* The token at which the running sum passes u of it all. */
-static int32_t
-draw_of_all(const float *w, int64_t n, double target)
+/* All of x, on all threads where they have nothing else to do; d->part: the sum of each chunk. */
+static enum od_status
+weigh(struct od_draw *d, float *x, int64_t n, float max, double temperature, double *sum, struct od_error *err)
 {
-	double sum = 0;
-	int64_t last = 0;
+	size_t chunks = (size_t)chunks_of(n);
 
-	for (int64_t i = 0; i < n; i++) {
+	*sum = 0;
+	if (!od_grow(&d->part, &d->cap_part, chunks, sizeof *d->part))
+		return od_fail_nomem(err, "sums of weights", chunks * sizeof *d->part);
+#pragma omp parallel for schedule(static) if (n > 4 * CHUNK)
+	for (int64_t i = 0; i < n; i += CHUNK)
+		d->part[i / CHUNK] = weigh_chunk(x + i, n - i < CHUNK ? n - i : CHUNK, max, (float)(1 / temperature));
+	for (size_t c = 0; c < chunks; c++)
+		*sum += d->part[c];
+	return OD_OK;
+}
+
+/* The token at which the running sum passes the target; the last of any weight where rounding keeps it below. */
+static int32_t
+draw_of_all(const struct od_draw *d, const float *w, int64_t n, double target)
+{
+	double sum = 0, before = 0;
+	int64_t from = 0, last;
+
+	for (int64_t c = 0; c < chunks_of(n) && sum <= target; sum += d->part[c++])
+		if (d->part[c] > 0) {
+			from = c * CHUNK;
+			before = sum;
+		}
+	last = from;
+	sum = before;
+	for (int64_t i = from; i < n && i < from + CHUNK; i++) {
 		if (w[i] == 0)
 			continue;
 		sum += w[i];
@@ -155,6 +188,7 @@ od_sample(int32_t *id, float *logits, int64_t n, double softcap, const struct od
 {
 	int64_t top;
 	double sum;
+	enum od_status st;
 
 	for (int64_t i = 0; softcap > 0 && i < n; i++)
 		logits[i] = (float)(softcap * tanh(logits[i] / softcap));
@@ -166,11 +200,13 @@ od_sample(int32_t *id, float *logits, int64_t n, double softcap, const struct od
 	*id = (int32_t)top;
 	if (s->temperature <= 0 || s->top_k == 1)
 		return OD_OK;
-	sum = weigh(logits, n, logits[top], s->temperature);
+	st = weigh(d, logits, n, logits[top], s->temperature, &sum, err);
+	if (st != OD_OK)
+		return st;
 	if (isnan(sum))
 		return od_fail(err, OD_ENUMERIC, "the model's logits are not finite");
 	if (s->top_k || s->top_p < 1)
 		return draw_of_top(id, logits, n, sum, s, u, d, err);
-	*id = draw_of_all(logits, n, u * sum);
+	*id = draw_of_all(d, logits, n, u * sum);
 	return OD_OK;
 }

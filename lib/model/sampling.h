@@ -32,7 +32,8 @@ struct od_draw {
 		double weight;
 		int32_t id;
 	} *item;
-	size_t cap;
+	double *part;                              /* sums of weights, a chunk of tokens each */
+	size_t cap, cap_part;
 };
 
 void od_draw_release(struct od_draw *d);

@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <omp.h>
 
 #include "base/rng.h"
 #include "model/sampling.h"
 
-enum { MOST = 3000 };
+enum { MOST = 3000, LARGE = 49153 };
 
 static struct od_draw draw;
 
@@ -174,6 +175,50 @@ test_not_finite(void **state)
 		assert_int_equal(sample(none, 3, 0, &s, NULL, i / 10.0), 1);
 }
 
+/* A vocabulary that is shared out: a token is where the sum over those before it says, on however many threads, and one without
+ * weight is never drawn. */
+static void
+check_large(const float *logits, int64_t n, double u)
+{
+	static float copy[LARGE];
+	struct od_sampling s = { 0.9, 1, 0, 1, 0 };
+	struct od_error err = OD_ERROR_INIT;
+	double sum = 0, below = 0, max = -INFINITY;
+	int32_t id[3];
+
+	for (int i = 0; i < 3; i++) {
+		omp_set_num_threads(i + 1);
+		memcpy(copy, logits, (size_t)n * sizeof *copy);
+		assert_int_equal(od_sample(&id[i], copy, n, 0, &s, NULL, u, &draw, &err), OD_OK);
+	}
+	assert_int_equal(id[0], id[1]);
+	assert_int_equal(id[0], id[2]);
+	for (int64_t i = 0; i < n; i++)
+		max = fmax(max, logits[i]);
+	for (int64_t i = 0; i < n; i++) {
+		sum += exp((logits[i] - max) / 0.9);
+		below += i < id[0] ? exp((logits[i] - max) / 0.9) : 0;
+	}
+	assert_true(isfinite(logits[id[0]]));
+	assert_true(below / sum <= u + 1e-6 && (below + exp((logits[id[0]] - max) / 0.9)) / sum >= u - 1e-6);
+}
+
+static void
+test_large(void **state)
+{
+	static float x[LARGE];
+	struct od_rng rng = od_rng_init(3, 3);
+
+	(void)state;
+	random_logits(x, LARGE, &rng, 4);
+	for (int i = 0; i <= 50; i++)
+		check_large(x, LARGE, i / 50.0 * (1 - 0x1p-53));
+	for (int64_t i = 0; i < LARGE; i++)                /* nothing in the first chunks, in the last, and between */
+		x[i] = (i > 9000 && i < 9100) || (i > 30000 && i < 30050) ? x[i] : -INFINITY;
+	for (int i = 0; i <= 50; i++)
+		check_large(x, LARGE, i / 50.0 * (1 - 0x1p-53));
+}
+
 int
 main(void)
 {
@@ -182,6 +227,7 @@ main(void)
 		cmocka_unit_test(test_greedy),
 		cmocka_unit_test(test_ties),
 		cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_large),
 	};
 	int failed;
 

@@ -23,10 +23,11 @@ extern const struct od_opt od_device_opts[];      /* base: struct od_device_opti
 /* The first thing in main of a tool that computes: starts the program again with threads that sleep soon when they wait,
  * unless the environment says how they should (OMP_WAIT_POLICY, GOMP_SPINCOUNT). */
 void od_device_settle_threads(char **argv, const char *spins);
-/* spins: how often a thread looks before it sleeps. A pass over many tokens waits seldom; a step of generation every 50 us, and
- * a thread that sleeps between loses a tenth to a fifth of its time. */
+/* spins: how often a thread looks before it sleeps. A pass over many tokens waits seldom; a step of generation every 50 us, for some
+ * microseconds: one that slept in each of these lost a tenth to a fifth of its time, but beside one busy process every look too many
+ * is time of the thread that is waited for (HACKING.md, Sampling). */
 #define OD_SPINS_PASS "1000"
-#define OD_SPINS_STEP "30000"
+#define OD_SPINS_STEP "3000"
 
 /* The number type asked for: by --dtype, or where that is auto by the environment's OD_DTYPE; OD_EUSAGE when that is none. */
 OD_MUST_CHECK enum od_status od_device_compute(const struct od_device_options *o, enum od_compute *compute, struct od_error *err);
