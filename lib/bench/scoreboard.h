@@ -40,7 +40,8 @@ struct od_board_source_info {
 	const char *benchmark, *dataset;           /* the summary's members; dataset NULL but for math */
 	enum od_board_table table;
 	const char *items;                         /* member of the summary with the number of items, or NULL */
-	int64_t size;                              /* items of the whole benchmark as it is published; 0: no one number */
+	int64_t size;                              /* items of the whole benchmark as it is published; 0: no one number, or
+	                                            * what grade/math_answer.h says of the dataset */
 };
 
 extern const struct od_board_source_info od_board_sources[OD_BOARD_SOURCES];

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "bench/manifest.h"
 #include "bench/scoreboard.h"
+#include "grade/math_answer.h"
 #include "io/jsonl.h"
 
 /* Where a benchmark's summary has a figure. Names of metrics are members of `metrics`, with mean and se, and their unit is the
@@ -220,6 +221,17 @@ mark(struct od_board *b, const struct part *p, unsigned what, const char *text, 
 	return od_board_add_note(b, what, text, err);
 }
 
+/* Items of the whole benchmark; 0: not known. */
+static int64_t
+whole_size(const struct od_board_source_info *info)
+{
+	const struct od_math_dataset *set = NULL;
+
+	if (info->dataset == NULL || od_math_dataset_find(&set, info->dataset, NULL) != OD_OK)
+		return info->size;
+	return set->size;
+}
+
 /* A part of the benchmark, or items that took no part, are told in a note. */
 static enum od_status
 note_absent(struct od_board *b, const struct part *p, struct od_error *err)
@@ -228,11 +240,11 @@ note_absent(struct od_board *b, const struct part *p, struct od_error *err)
 	const json_t *items = info->items != NULL ? member(p, info->items) : NULL;
 	struct od_buf text = OD_BUF_INIT;
 	enum od_status st = OD_OK;
-	bool any = json_is_integer(items) && json_integer_value(items) != info->size;
+	bool any = json_is_integer(items) && json_integer_value(items) != whole_size(info);
 
 	od_buf_printf(&text, "%s of '%s': ", info->title, b->row[p->row].label);
 	if (any)
-		od_buf_printf(&text, "%lld items, the whole has %lld", (long long)json_integer_value(items), (long long)info->size);
+		od_buf_printf(&text, "%lld items, the whole has %lld", (long long)json_integer_value(items), (long long)whole_size(info));
 	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
 		const json_t *n = member(p, absent[i].member);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "bench/outputs.h"
 #include "io/jsonl.h"
 
 const char *const od_question_fields[] = { "prompt", "instruction", "question", "problem", "query", "turns", "messages", NULL };
@@ -13,8 +14,7 @@ const char *const od_training_fields[] = { "prompt", "chosen", "rejected", "resp
 	"input", "output", "question", "problem", "query", "answer", "solution", "response", "completion", "text", NULL };
 
 static const char *const object_texts[] = { "content", "text", "value", NULL };
-static const char *const answer_paths[] = { "response", "responses.0", "output", "output_2", "text", "completion",
-	"choices.0.turns.0.content", "choices.0.turns.0", NULL };
+static const char *const published_answers[] = { "output_2", "choices.0.turns.0.content", "choices.0.turns.0", NULL };
 static const char *const name_members[] = { "id", "key", "question_id", "uid", "prompt_id", NULL };
 
 static enum od_status
@@ -79,7 +79,12 @@ od_question_of(const json_t *record, size_t *len)
 const char *
 od_answer_of(const json_t *record, size_t *len)
 {
-	return first_text(record, answer_paths, len);
+	struct od_said said;
+
+	if (od_output_said(record, 0, &said, NULL) != OD_OK)
+		return first_text(record, published_answers, len);
+	*len = said.len;
+	return said.text;
 }
 
 void

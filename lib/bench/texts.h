@@ -26,9 +26,8 @@ extern const char *const od_training_fields[];
 /* The first of od_question_fields that has a text; its first text. NULL when there is none. */
 const char *od_question_of(const json_t *record, size_t *len);
 
-/* What a model answered, in the form of od-sample, of the benchmarks' items or of their publishers: response, responses[0], output,
- * output_2 (the model's in AlpacaEval's annotations), text, completion, or the first choice of an Arena-Hard answer. NULL when
- * there is none. */
+/* What a model answered: in a form of bench/outputs.h, output_2 (the model's in AlpacaEval's annotations), or the first choice of an
+ * Arena-Hard answer. NULL when there is none. */
 const char *od_answer_of(const json_t *record, size_t *len);
 
 /* What names a record: id, key, question_id, uid or prompt_id (a string or an integer) as text; "" when there is none.
