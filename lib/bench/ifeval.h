@@ -62,8 +62,8 @@ void od_ifeval_result_release(struct od_ifeval_result *r);
 /* Of the whole prompt: undecided when one instruction is. */
 enum od_verdict od_ifeval_overall(const struct od_ifeval_result *r, int way);
 
-/* Appends an item without its closing brace: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict","prompt_loose","share_strict",
- * "share_loose"} and, when units is not NULL, "units". Undecided is null. */
+/* Appends an item without its closing brace: {"id","key","instruction_id_list","strict":[..],"loose":[..],"prompt_strict",
+ * "prompt_loose","share_strict","share_loose" and, when units is not NULL, "units". Undecided is null. */
 void od_ifeval_write(const struct od_ifeval_prompt *p, const struct od_ifeval_result *r, const struct od_text_units *units,
 	struct od_buf *out);
 

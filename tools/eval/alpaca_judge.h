@@ -26,8 +26,8 @@ extern const struct od_opt alpaca_judge_opts[];    /* base: struct alpaca_judge_
 OD_MUST_CHECK enum od_status alpaca_judge_check(const struct alpaca_judge_options *o, struct od_error *err);
 
 /* Asks about every instruction of both files (instruction; output or what bench/outputs.h takes; generator; a JSON array or
- * JSONL), the model's made first where one is given; the order is the baseline's. One the model has no output for, and one the judge gives no usable answer about, has no preference. OD_EFORMAT for
- * an output to an instruction that the baseline does not have, OD_ESERVICE when the service fails. What the judge has said goes to
+ * JSONL), the model's made first where one is given; the order is the baseline's. One the model has no output for, and one the judge
+ * gives no usable answer about, has no preference. OD_EFORMAT for an output to an instruction that the baseline does not have, OD_ESERVICE when the service fails. What the judge has said goes to
  * --save-annotations in the form that alpaca_read_annotations reads; the annotator is the configuration's name, else the judge. */
 OD_MUST_CHECK enum od_status alpaca_judge(struct alpaca_models *m, struct alpaca_judge_options *o, struct answers *said,
 	struct judged_bad *bad, struct od_error *err);

@@ -27,8 +27,8 @@ extern const struct od_opt arena_judge_opts[];     /* base: struct arena_judge_o
 /* OD_EUSAGE for options that do not go together. */
 OD_MUST_CHECK enum od_status arena_judge_check(const struct arena_judge_options *o, struct od_error *err);
 
-/* The model's answers are made first where one is given. *out: an array of judgments as arena_games.h reads them, a new reference; also written to --save-judgments, a line each. *rule is
- * the configuration's unless the user gave one. Questions that the model has no answer to are left out and counted; OD_EFORMAT for
+/* The model's answers are made first where one is given. *out: an array of judgments as arena_games.h reads them, a new
+ * reference; also written to --save-judgments, a line each. *rule is the configuration's unless the user gave one. Questions that the model has no answer to are left out and counted; OD_EFORMAT for
  * answers to other questions. */
 OD_MUST_CHECK enum od_status arena_judge(json_t **out, struct arena_judge_options *o, struct answers *said, enum od_arena_rule *rule,
 	bool rule_given, struct judged_bad *bad, struct od_error *err);

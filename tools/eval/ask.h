@@ -75,7 +75,8 @@ OD_MUST_CHECK enum od_status ask_config_count(const json_t *config, const char *
 OD_MUST_CHECK enum od_status ask_config_text(const json_t *config, const char *path, bool needed, const char **out,
 	const char *where, struct od_error *err);
 
-/* Takes the judge and the settings that the user gave, opens the service. OD_EUSAGE when there is no judge. usable: as od_openai_options has it, or NULL. */
+/* Takes the judge and the settings that the user gave, opens the service. OD_EUSAGE when there is no judge. usable: as
+ * od_openai_options has it, or NULL. */
 OD_MUST_CHECK enum od_status ask_open(struct ask *a, enum od_status (*usable)(void *ctx, const struct od_openai_answer *answer,
 	struct od_error *err), void *ctx, struct od_error *err);
 
