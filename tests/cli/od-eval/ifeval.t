@@ -58,7 +58,7 @@ echo '{"key":1,"prompt":"In capitals.","instruction_id_list":["change_case:engli
 echo '{"key":1,"response":"THE CAT SAT ON THE MAT"}' >"$T/shout"
 run_tool "$E" ifeval --units --data "$T/capital" --summary "$T/s" "$T/shout"
 is "$(jq -c '[.strict,.units.language]' "$T/out")" '[[true],"en"]' "without profiles a library tells the language"
-ok "the summary names it, with its version" jq -e '.language | test("^CLD2 V[0-9.]+ - [0-9]+$")' "$T/s"
+like "$(jq -r .language "$T/s")" '^CLD2 V[0-9.]+ - [0-9]+$' "the summary names it, with its version"
 run_tool "$E" ifeval --data "$T/capital" "$T/shout"
 like "$err" "language: CLD2 V[0-9]" "so does the table"
 run_tool "$E" ifeval --data "$T/capital" --summary "$T/s" <(echo '{"key":1,"response":"DIE KATZE SITZT AUF DEM DACH"}')
