@@ -139,7 +139,7 @@ od_alpaca_y(const struct od_alpaca_row *r)
 void
 od_alpaca_rates(const struct od_alpaca_row *rows, size_t n, struct od_alpaca_rates *out)
 {
-	struct od_moments wins = OD_MOMENTS_INIT, length = OD_MOMENTS_INIT;
+	struct od_moments wins = OD_MOMENTS_INIT, discrete = OD_MOMENTS_INIT, length = OD_MOMENTS_INIT;
 
 	memset(out, 0, sizeof *out);
 	for (size_t i = 0; i < n; i++) {
@@ -152,6 +152,7 @@ od_alpaca_rates(const struct od_alpaca_row *rows, size_t n, struct od_alpaca_rat
 			continue;
 		}
 		od_moments_add(&wins, y);
+		od_moments_add(&discrete, y == 0.5 ? 0.5 : y > 0.5);
 		out->n_wins += y > 0.5;
 		out->n_wins_base += y < 0.5;
 		out->n_draws += y == 0.5;
@@ -160,6 +161,7 @@ od_alpaca_rates(const struct od_alpaca_row *rows, size_t n, struct od_alpaca_rat
 	out->win_rate = 100 * od_moments_mean(&wins);
 	out->standard_error = 100 * od_moments_se(&wins);
 	out->discrete_win_rate = 100 * ((double)out->n_wins + (double)out->n_draws / 2) / (double)wins.n;
+	out->discrete_standard_error = 100 * od_moments_se(&discrete);
 	out->avg_length = od_moments_mean(&length);
 }
 

@@ -33,7 +33,8 @@ struct od_alpaca_rates {
 	int64_t n_total;                           /* rows that take part */
 	int64_t n_missing, n_outside;              /* rows that do not: no preference; one outside 1..2 */
 	int64_t n_wins, n_wins_base, n_draws;
-	double win_rate, standard_error, discrete_win_rate;    /* per cent; NaN without rows */
+	double win_rate, standard_error;           /* per cent; NaN without rows */
+	double discrete_win_rate, discrete_standard_error;     /* of wins, half wins and losses; not a published figure: the error */
 	double avg_length;                         /* of the model's outputs; NaN when not known */
 };
 

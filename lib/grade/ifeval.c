@@ -317,16 +317,6 @@ od_ifeval_item_type(const struct od_ifeval_item *item, size_t i)
 	return (size_t)(item->in[i].rule - od_ifeval_rules);
 }
 
-bool
-od_ifeval_item_needs_language(const struct od_ifeval_item *item)
-{
-	for (size_t i = 0; i < item->n; i++) {
-		if (item->in[i].rule->language)
-			return true;
-	}
-	return false;
-}
-
 /* ---- judgement -------------------------------------------------------------------------------------------------------- */
 
 /* One text against one instruction; a blank one follows nothing. */

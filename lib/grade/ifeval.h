@@ -58,7 +58,6 @@ OD_MUST_CHECK enum od_status od_ifeval_item_new(struct od_ifeval_item **out, con
 void od_ifeval_item_free(struct od_ifeval_item *item);             /* NULL is fine */
 size_t od_ifeval_item_count(const struct od_ifeval_item *item);    /* instructions, at least 1 */
 size_t od_ifeval_item_type(const struct od_ifeval_item *item, size_t i);
-bool od_ifeval_item_needs_language(const struct od_ifeval_item *item);
 
 /* strict, loose: [od_ifeval_item_count(item)]. s: n bytes of valid UTF-8. */
 OD_MUST_CHECK enum od_status od_ifeval_check(const struct od_ifeval_item *item, struct od_ifeval_checker *c, const char *s,

@@ -35,7 +35,7 @@ struct od_generator {
 	int32_t n_run;
 	int32_t *seq, *ids;                        /* [max_seqs] of a step */
 	struct od_prompt *prompt;                  /* [max_seqs] of a start */
-	int64_t tokens, pages;
+	int64_t pages;
 	size_t longest_stop;
 };
 
@@ -110,12 +110,6 @@ int64_t
 od_generator_queued(const struct od_generator *g)
 {
 	return (int64_t)g->n_queue;
-}
-
-int64_t
-od_generator_tokens(const struct od_generator *g)
-{
-	return g->tokens;
 }
 
 /* ---- starting jobs ---- */
@@ -301,7 +295,6 @@ accept(struct od_generator *g, struct running *r, bool *done, struct od_error *e
 	if (!od_grow(&ids->id, &ids->cap, ids->n + 1, sizeof *ids->id))
 		return od_fail_nomem(err, "a response", (ids->n + 1) * sizeof *ids->id);
 	ids->id[ids->n++] = r->next;
-	g->tokens++;
 	if (is_stop(g, r->next)) {
 		finish(g, r, OD_FINISH_STOP, r->raw.len);
 		return OD_OK;

@@ -64,7 +64,6 @@ OD_MUST_CHECK enum od_status od_generator_add(struct od_generator *g, struct od_
 OD_MUST_CHECK enum od_status od_generator_step(struct od_generator *g, struct od_error *err);
 
 int64_t od_generator_queued(const struct od_generator *g);         /* jobs not all begun */
-int64_t od_generator_tokens(const struct od_generator *g);         /* tokens drawn so far */
 
 void od_response_release(struct od_response *r);
 

@@ -155,6 +155,7 @@ model_members(struct od_buf *json, const struct alpaca_model *m, const struct od
 	judged_number(json, "win_rate", a->win_rate);
 	judged_number(json, "standard_error", a->standard_error);
 	judged_number(json, "discrete_win_rate", a->discrete_win_rate);
+	judged_number(json, "discrete_standard_error", a->discrete_standard_error);
 	lc_members(json, lc);
 	od_buf_printf(json, ",\"n_wins\":%lld,\"n_wins_base\":%lld,\"n_draws\":%lld,\"n_total\":%lld,\"n_missing\":%lld,"
 		"\"n_outside\":%lld",

@@ -118,6 +118,53 @@ answers_open(struct answers *a, struct answers_options *o, const struct answers_
 	return st;
 }
 
+enum od_status
+answers_operands(const struct answers_options *o, const char *const *files, size_t n_files, struct od_error *err)
+{
+	if (n_files > 0 && answers_asks(o))
+		return od_fail(err, OD_EUSAGE, "'%s': a model is to answer, no answers are read", files[0]);
+	if (n_files > 0 && o->outputs != NULL)
+		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
+	return OD_OK;
+}
+
+/* The items that the selection keeps, as questions; the others are no part of this run. */
+static enum od_status
+roster_questions(json_t **out, const struct answers_stream *s, struct od_error *err)
+{
+	int64_t chosen = 0;
+	bool bad;
+
+	*out = json_array();
+	bad = *out == NULL;
+	for (size_t i = 0; !bad && i < s->roster->n; i++) {
+		struct od_roster_item *item = &s->roster->item[i];
+
+		item->left_out = !answers_selected(s->records, (int64_t)i, item->id, chosen);
+		chosen += !item->left_out;
+		if (!item->left_out)
+			bad = json_array_append_new(*out, s->question(s->ctx, i)) != 0;
+	}
+	return bad ? od_fail_nomem(err, "questions", s->roster->n) : OD_OK;
+}
+
+enum od_status
+answers_stream(struct od_jsonl **in, struct answers *a, struct answers_options *o, struct answers_plan *plan,
+	const struct answers_stream *s, struct od_error *err)
+{
+	const struct od_record_options all = OD_RECORD_OPTIONS_INIT;
+	bool asks = answers_asks(o);
+	enum od_status st = asks ? roster_questions(&plan->questions, s, err) : OD_OK;
+
+	if (st == OD_OK)
+		st = answers_open(a, o, plan, err);
+	json_decref(plan->questions);
+	plan->questions = a->plan.questions = NULL;
+	if (st != OD_OK)
+		return st;
+	return od_jsonl_open(in, a->file != NULL ? &a->file : s->files, a->file != NULL ? 1 : s->n_files, asks ? &all : s->records, err);
+}
+
 void
 answers_release(struct answers *a)
 {

@@ -98,6 +98,27 @@ void answers_release(struct answers *a);
  * those before it. */
 OD_MUST_CHECK enum od_status answers_take(struct answers *a, const json_t *record, struct od_error *err);
 
+/* ---- benchmarks whose items form a roster and whose answers are a stream of records ----------------------------------------- */
+
+struct answers_stream {
+	struct od_roster *roster;                  /* of the items; those that the selection does not ask for are marked as left out */
+	json_t *(*question)(const void *ctx, size_t i);    /* what item i asks, a new reference; NULL without memory */
+	const void *ctx;
+	const struct od_record_options *records;   /* the selection, of questions when a model answers, else of answers */
+	const char *const *files;                  /* [n_files] operands */
+	size_t n_files;
+};
+
+/* OD_EUSAGE for operands beside what names the answers already. */
+OD_MUST_CHECK enum od_status answers_operands(const struct answers_options *o, const char *const *files, size_t n_files,
+	struct od_error *err);
+
+/* answers_open, with the roster's questions in plan; *in then reads the answers. */
+OD_MUST_CHECK enum od_status answers_stream(struct od_jsonl **in, struct answers *a, struct answers_options *o,
+	struct answers_plan *plan, const struct answers_stream *s, struct od_error *err);
+
+/* ---- their parts ------------------------------------------------------------------------------------------------------------ */
+
 /* Whether the selection (--limit, --shard, --sample) keeps the item at this position; chosen: how many it has kept so far. It is made
  * among the questions when a model answers, else among the answers. */
 bool answers_selected(const struct od_record_options *o, int64_t position, const char *key, int64_t chosen);

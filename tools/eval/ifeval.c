@@ -69,26 +69,12 @@ language_name(const struct run *r)
 	return r->langid != NULL ? od_langid_name(r->langid) : "none";
 }
 
-/* The prompts that the selection keeps, as questions; the others are no part of this run. */
-static enum od_status
-make_questions(struct run *r, struct od_error *err)
+static json_t *
+question(const void *ctx, size_t i)
 {
-	int64_t chosen = 0;
-	bool bad;
+	const struct od_ifeval_prompt *p = &((const struct run *)ctx)->data.p[i];
 
-	r->plan.questions = json_array();
-	bad = r->plan.questions == NULL;
-	for (size_t i = 0; !bad && i < r->data.n; i++) {
-		const struct od_ifeval_prompt *p = &r->data.p[i];
-		bool asked = answers_selected(&r->o->records, (int64_t)i, p->key, chosen);
-
-		chosen += asked;
-		r->data.roster.item[i].left_out = !asked;
-		if (asked)
-			bad = json_array_append_new(r->plan.questions, json_pack("{s:O, s:s}", "key", json_object_get(p->record, "key"),
-				"prompt", p->prompt)) != 0;
-	}
-	return bad ? od_fail_nomem(err, "questions", r->data.n) : OD_OK;
+	return json_pack("{s:O, s:s}", "key", json_object_get(p->record, "key"), "prompt", p->prompt);
 }
 
 /* The answers, made now if a model is given. */
@@ -96,42 +82,28 @@ static enum od_status
 open_answers(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
 {
 	struct ifeval_options *o = r->o;
-	struct od_record_options records = o->records;
-	enum od_status st = OD_OK;
+	const struct answers_stream stream = { &r->data.roster, question, r, &o->records, files, n_files };
 
 	r->how = json_pack("{s:s, s:s}", "sentences", r->punkt != NULL ? "punkt" : "unicode", "language", language_name(r));
 	if (r->how == NULL)
 		return od_fail_nomem(err, "a manifest", 64);
 	r->plan = (struct answers_plan){ .benchmark = "ifeval", .data = o->data, .preset = presets, .key = "key", .prompt = "prompt",
 		.more = r->how, .threads = o->common.threads, .seed = o->records.seed };
-	if (answers_asks(&o->answers)) {
-		st = make_questions(r, err);
-		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
-	}
-	if (st == OD_OK)
-		st = answers_open(&r->answers, &o->answers, &r->plan, err);
-	if (st != OD_OK)
-		return st;
-	if (r->answers.file != NULL)
-		return od_jsonl_open(&r->in, &r->answers.file, 1, &records, err);
-	return od_jsonl_open(&r->in, files, n_files, &records, err);
+	return answers_stream(&r->in, &r->answers, &o->answers, &r->plan, &stream, err);
 }
 
 static enum od_status
 open_all(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
 {
 	const struct ifeval_options *o = r->o;
-	enum od_status st;
+	enum od_status st = answers_operands(&o->answers, files, n_files, err);
 
 	if (o->data == NULL)
 		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's input_data.jsonl");
-	if (n_files > 0 && answers_asks(&o->answers))
-		return od_fail(err, OD_EUSAGE, "'%s': a model is to answer, no answers are read", files[0]);
-	if (o->answers.outputs != NULL && n_files > 0)
-		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
 	if (o->profiles != NULL && o->no_language)
 		return od_fail(err, OD_EUSAGE, "options '--profiles' and '--no-language' contradict each other");
-	st = od_ifeval_data_read(&r->data, o->data, err);
+	if (st == OD_OK)
+		st = od_ifeval_data_read(&r->data, o->data, err);
 	if (st == OD_OK && o->punkt != NULL)
 		st = od_punkt_open(&r->punkt, o->punkt, err);
 	if (st == OD_OK)
@@ -224,7 +196,6 @@ close_all(struct run *r)
 	od_ifeval_data_release(&r->data);
 	od_ifeval_result_release(&r->result);
 	od_buf_release(&r->line);
-	json_decref(r->plan.questions);
 	json_decref(r->how);
 	answers_release(&r->answers);
 }

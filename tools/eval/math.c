@@ -83,25 +83,12 @@ check_by(const struct run *r, struct od_error *err)
 	return any ? OD_OK : od_fail(err, OD_EUSAGE, "option '--by': no item of the data has a member '%s'", r->o->by);
 }
 
-/* The problems that the selection keeps, as questions; the others are no part of this run. */
-static enum od_status
-make_questions(struct run *r, struct od_error *err)
+static json_t *
+question(const void *ctx, size_t i)
 {
-	int64_t chosen = 0;
-	bool bad;
+	const struct od_math_item *p = &((const struct run *)ctx)->data.p[i];
 
-	r->plan.questions = json_array();
-	bad = r->plan.questions == NULL;
-	for (size_t i = 0; !bad && i < r->data.n; i++) {
-		const struct od_math_item *p = &r->data.p[i];
-		bool asked = answers_selected(&r->o->records, (int64_t)i, p->id, chosen);
-
-		chosen += asked;
-		r->data.roster.item[i].left_out = !asked;
-		if (asked)
-			bad = json_array_append_new(r->plan.questions, json_pack("{s:s, s:s}", "id", p->id, "prompt", p->question.data)) != 0;
-	}
-	return bad ? od_fail_nomem(err, "questions", r->data.n) : OD_OK;
+	return json_pack("{s:s, s:s}", "id", p->id, "prompt", p->question.data);
 }
 
 /* The preset's grader, unless the user named one. */
@@ -139,27 +126,15 @@ static enum od_status
 open_answers(struct run *r, const char *const *files, size_t n_files, struct od_error *err)
 {
 	struct math_options *o = r->o;
-	struct od_record_options records = o->records;
-	enum od_status st = OD_OK;
+	const struct answers_stream stream = { &r->data.roster, question, r, &o->records, files, n_files };
 
 	r->how = o->no_symbolic ? json_pack("{s:b}", "symbolic", 0) : NULL;
 	if (o->no_symbolic && r->how == NULL)
 		return od_fail_nomem(err, "a manifest", 64);
 	r->plan = (struct answers_plan){ .benchmark = "math", .dataset = r->data.dataset->name, .data = o->data, .preset = presets,
 		.key = "id", .prompt = "prompt", .grader = od_math_grader_names[o->grader], .more = r->how, .threads = o->common.threads,
-		.seed = o->records.seed };
-	if (answers_asks(&o->answers)) {
-		r->plan.format = recipe_format(o);
-		st = make_questions(r, err);
-		records = (struct od_record_options)OD_RECORD_OPTIONS_INIT;
-	}
-	if (st == OD_OK)
-		st = answers_open(&r->answers, &o->answers, &r->plan, err);
-	if (st != OD_OK)
-		return st;
-	if (r->answers.file != NULL)
-		return od_jsonl_open(&r->in, &r->answers.file, 1, &records, err);
-	return od_jsonl_open(&r->in, files, n_files, &records, err);
+		.seed = o->records.seed, .format = answers_asks(&o->answers) ? recipe_format(o) : NULL };
+	return answers_stream(&r->in, &r->answers, &o->answers, &r->plan, &stream, err);
 }
 
 /* What contradicts itself; a pass@k that the samples to be drawn cannot give. */
@@ -169,15 +144,11 @@ check_options(const struct math_options *o, const struct od_math_plan *plan, con
 {
 	if (o->data == NULL)
 		return od_fail(err, OD_EUSAGE, "option '--data' is required: the benchmark's problems");
-	if (n_files > 0 && answers_asks(&o->answers))
-		return od_fail(err, OD_EUSAGE, "'%s': a model is to answer, no answers are read", files[0]);
-	if (o->answers.outputs != NULL && n_files > 0)
-		return od_fail(err, OD_EUSAGE, "give the outputs by '--outputs' or as operands, not both");
 	for (size_t i = 0; answers_asks(&o->answers) && i < plan->n_k; i++)
 		if (plan->k[i] > o->answers.respond.samples)
 			return od_fail(err, OD_EUSAGE, "option '--k' asks for pass@%lld of %lld sample%s: give '--samples'", (long long)plan->k[i],
 				(long long)o->answers.respond.samples, o->answers.respond.samples == 1 ? "" : "s");
-	return OD_OK;
+	return answers_operands(&o->answers, files, n_files, err);
 }
 
 static enum od_status
@@ -333,7 +304,6 @@ close_all(struct run *r)
 	od_math_result_release(&r->result);
 	od_math_tally_release(&r->tally);
 	od_groups_release(&r->groups);
-	json_decref(r->plan.questions);
 	json_decref(r->how);
 	answers_release(&r->answers);
 	od_buf_release(&r->line);

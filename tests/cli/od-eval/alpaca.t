@@ -20,6 +20,7 @@ is "$(jq -c '[.benchmark, (.models | keys), .models.a.n_total, .models.a.n_draws
 ok "win rate" near "$(jq .models.a.win_rate "$T/s")" 45
 ok "its standard error" near "$(jq .models.a.standard_error "$T/s")" "$(jq -n '[range(10) / 10] | map((. - .45) * (. - .45)) | 3 * add / 29 / 30 | sqrt * 100')"
 ok "discrete win rate" near "$(jq .models.a.discrete_win_rate "$T/s")" 45
+ok "its standard error too" near "$(jq .models.a.discrete_standard_error "$T/s")" "$(jq -n '(12 * .55 * .55 + 3 * .05 * .05 + 15 * .45 * .45) / 29 / 30 | sqrt * 100')"
 is "$(jq -c '[.models.a.length_controlled_winrate, .models.a.c]' "$T/s")" '[null,null]' "no length control without its inputs"
 is "$(jq -r .id "$T/out" | sed -n '1p;31p')" $'a/0\nb/0' "items of several models carry their names"
 gzip -c "$T/rows" > "$T/rows.gz"
